@@ -1,0 +1,11 @@
+//! The deterministic heart of Farcast: state machines that take facts and leave errands.
+//!
+//! Nothing in here knows a clock, a socket, a thread, a runtime, an environment or global
+//! randomness. `ARCHITECTURE.md` shows how a packet and a request walk through its rooms.
+
+pub mod config;
+pub mod http;
+pub mod limits;
+pub mod machine;
+pub mod outbox;
+pub mod report;

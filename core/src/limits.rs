@@ -1,0 +1,60 @@
+//! Every bound of the core, with its unit and where it comes from.
+
+use std::time::Duration;
+
+/// Datagrams in one segmented send (`UDP_MAX_SEGMENTS` of Linux before 6.9).
+pub const RUN_SEGMENTS: usize = 64;
+/// Bytes in one segmented send: the largest UDP payload over IPv4 (65,535 − 20 − 8).
+pub const RUN_BYTES: usize = 65_507;
+
+/// Bytes of an HTTP request's body. An SDP offer of a browser has 5 to 10 KB.
+pub const HTTP_BODY: usize = 64 * 1024;
+/// Bytes of one WebSocket message: an offer in JSON.
+pub const WEBSOCKET_MESSAGE: usize = 64 * 1024;
+/// Bytes that may wait unsent on one WebSocket before it is closed as too slow.
+pub const WEBSOCKET_UNSENT: usize = 256 * 1024;
+/// WebSockets of one node; each costs a few kilobytes here.
+pub const CONNECTIONS: usize = 20_000;
+/// Streams that one WebSocket may wait for, and sessions it may hold.
+pub const PER_CONNECTION: usize = 32;
+
+/// Sessions of one node, publishers and viewers together.
+pub const SESSIONS: usize = 10_000;
+/// Published streams of one node.
+pub const STREAMS: usize = 1_000;
+/// Characters of a stream's name.
+pub const STREAM_NAME: usize = 128;
+/// Audio and video tracks of one stream.
+pub const TRACKS: usize = 8;
+/// Media sections in an SDP that we accept.
+pub const SDP_SECTIONS: usize = 16;
+/// Remote candidates that we take for one session, from its SDP and trickled.
+pub const CANDIDATES: usize = 32;
+/// Edges of one origin.
+pub const EDGES: usize = 64;
+
+/// From an answered offer to a DTLS-connected session; then the session is gone.
+pub const SETUP: Duration = Duration::from_secs(15);
+/// A publisher that was silent for so long may be replaced by a newcomer of the same name.
+/// Browsers check consent every 2.5 s, so a shorter time could hit a muted audio publisher.
+pub const QUIET: Duration = Duration::from_secs(4);
+/// A session that was silent for so long is gone (RFC 7675 section 5.1 allows up to 30 s).
+pub const SILENT: Duration = Duration::from_secs(12);
+/// How long viewers of a stream are kept when its publisher left, for it to come back.
+pub const VACANT: Duration = Duration::from_secs(10);
+
+/// Between two keyframe requests for one track: "at most two a second" (DESIGN.md section 9).
+pub const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Between two polls of an edge's load.
+pub const POLL: Duration = Duration::from_secs(1);
+/// How long one poll may take.
+pub const POLL_TIMEOUT: Duration = Duration::from_millis(900);
+/// Polls in a row that an edge may miss before it gets no new viewers.
+pub const POLLS_MISSED: u32 = 2;
+
+/// How long a WHIP call to an edge may take.
+pub const RELAY_CALL: Duration = Duration::from_secs(5);
+/// The first and the longest pause before a broken relay is tried again; it doubles in between.
+pub const RELAY_BACKOFF: (Duration, Duration) =
+    (Duration::from_millis(250), Duration::from_secs(5));

@@ -7,5 +7,8 @@ pub mod config;
 pub mod http;
 pub mod limits;
 pub mod machine;
+pub mod media;
 pub mod outbox;
 pub mod report;
+pub mod seed;
+pub mod timers;

@@ -5,10 +5,12 @@
 
 pub mod config;
 pub mod http;
+pub mod hub;
 pub mod limits;
 pub mod machine;
 pub mod media;
 pub mod outbox;
 pub mod report;
 pub mod seed;
+pub mod ticket;
 pub mod timers;

@@ -79,6 +79,22 @@ impl Codec {
         }
     }
 
+    /// Whether a decoder of `offered` plays this: the same codec and profile. Levels may differ; they
+    /// bound what an encoder may do (RFC 6184 section 8.2.2).
+    pub fn plays_as(self, offered: Codec) -> bool {
+        match (self, offered) {
+            (
+                Codec::H264 { profile_level_id: ours, packetization_mode: mode },
+                Codec::H264 { profile_level_id: theirs, packetization_mode },
+            ) => mode == packetization_mode && ours >> 8 == theirs >> 8,
+            (Codec::Vp9 { profile: ours }, Codec::Vp9 { profile: theirs }) => ours == theirs,
+            (Codec::Av1 { profile: ours, .. }, Codec::Av1 { profile: theirs, .. }) => {
+                ours == theirs
+            }
+            _ => self == offered,
+        }
+    }
+
     /// How widely this variant of its codec can be decoded; more is better. Only H.264 has
     /// variants that browsers decode unequally.
     fn reach(self) -> u8 {

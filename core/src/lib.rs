@@ -10,6 +10,7 @@ pub mod hub;
 pub mod limits;
 pub mod machine;
 pub mod media;
+pub mod node;
 pub mod outbox;
 pub mod report;
 pub mod seed;

@@ -68,3 +68,5 @@ pub const REPAIR_PACKETS: usize = 512;
 pub const REPAIR_AGE: Duration = Duration::from_secs(2);
 /// Addresses that one session may be reached at; a phone changes them now and then.
 pub const PEER_ADDRESSES: usize = 8;
+/// How long a token that a node makes for itself is good; it makes one for every call.
+pub const OWN_TOKEN: Duration = Duration::from_secs(60);

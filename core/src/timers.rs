@@ -11,7 +11,7 @@ pub struct Timers<K> {
     next: Option<Instant>,
 }
 
-impl<K: Ord + Copy> Timers<K> {
+impl<K: Ord + Clone> Timers<K> {
     /// An empty table.
     pub fn new() -> Self {
         Timers { by_time: BTreeSet::new(), by_key: BTreeMap::new(), next: None }
@@ -19,8 +19,8 @@ impl<K: Ord + Copy> Timers<K> {
 
     /// Sets the deadline of `key`, whatever it was before.
     pub fn set(&mut self, key: K, at: Instant) {
-        if let Some(old) = self.by_key.insert(key, at) {
-            self.by_time.remove(&(old, key));
+        if let Some(old) = self.by_key.insert(key.clone(), at) {
+            self.by_time.remove(&(old, key.clone()));
         }
         self.by_time.insert((at, key));
         self.note_next();
@@ -73,7 +73,7 @@ impl<K: Ord + Copy> Timers<K> {
     }
 }
 
-impl<K: Ord + Copy> Default for Timers<K> {
+impl<K: Ord + Clone> Default for Timers<K> {
     fn default() -> Self {
         Timers::new()
     }

@@ -129,8 +129,11 @@ impl Hub {
         out: &mut Outbox,
     ) {
         match command {
-            Command::Publish { session, stream, epoch, offer, ticket } => {
+            Command::Publish { session, stream, epoch, replaces, offer, ticket } => {
                 let result = self.publish(now, session, stream, epoch, &offer, out);
+                if let Some(old) = self.key_of(replaces).filter(|_| result.is_ok()) {
+                    self.end(now, old, "another publisher took its place", events, out);
+                }
                 events.push(Event::Answered { session, ticket, result });
             }
             Command::Play { session, stream, offer, ticket } => {
@@ -143,7 +146,7 @@ impl Hub {
             }
             Command::Accept { session, answer } => self.accept(now, session, &answer, events, out),
             Command::AddCandidates { session, candidates } => {
-                let Some(key) = self.by_id.get(&session).copied() else { return };
+                let Some(key) = self.key_of(Some(session)) else { return };
                 for candidate in &candidates {
                     self.sessions[key].session.add_candidate(candidate);
                 }
@@ -153,7 +156,7 @@ impl Hub {
                 self.restart(session, ufrag, password, ticket, events);
             }
             Command::Close { session, why } => {
-                if let Some(key) = self.by_id.get(&session).copied() {
+                if let Some(key) = self.key_of(Some(session)) {
                     self.end(now, key, why, events, out);
                 }
             }
@@ -229,7 +232,7 @@ impl Hub {
         events: &mut Vec<Event>,
         out: &mut Outbox,
     ) {
-        let Some(key) = self.by_id.get(&id).copied() else { return };
+        let Some(key) = self.key_of(Some(id)) else { return };
         let member = &mut self.sessions[key];
         let tracks = self.streams.tracks(&member.stream).unwrap_or(&[]);
         match member.session.accept_answer(answer, tracks, &mut self.entropy) {
@@ -249,13 +252,17 @@ impl Hub {
         ticket: Ticket,
         events: &mut Vec<Event>,
     ) {
-        let Some(key) = self.by_id.get(&id).copied() else { return };
+        let Some(key) = self.key_of(Some(id)) else { return };
         let credentials = self.entropy.credentials();
         let session = &mut self.sessions[key].session;
         self.demux.forget_ufrag(session.ufrag());
         self.demux.admit(&credentials.ufrag, key);
         session.restart(credentials, ufrag, password);
         events.push(Event::Restarted { ticket, fragment: session.fragment() });
+    }
+
+    fn key_of(&self, session: Option<SessionId>) -> Option<SessionKey> {
+        self.by_id.get(&session?).copied()
     }
 
     fn setup(&mut self, now: Instant) -> Setup<'_> {
@@ -424,7 +431,7 @@ impl Hub {
                         self.road.wish(track);
                     }
                 }
-                SessionEvent::Connected => self.connected(now, key, events, out),
+                SessionEvent::Connected => self.connected(key, events, out),
                 SessionEvent::Gone(why) => gone = Some(why),
             }
         }
@@ -433,13 +440,7 @@ impl Hub {
         }
     }
 
-    fn connected(
-        &mut self,
-        now: Instant,
-        key: SessionKey,
-        events: &mut Vec<Event>,
-        out: &mut Outbox,
-    ) {
+    fn connected(&mut self, key: SessionKey, events: &mut Vec<Event>, out: &mut Outbox) {
         self.timers.clear(Timer::Setup(key));
         let member = &self.sessions[key];
         let (id, stream) = (member.id, member.stream.clone());

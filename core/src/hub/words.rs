@@ -23,6 +23,8 @@ pub enum Command {
         stream: StreamName,
         /// Which life of the stream this is.
         epoch: Epoch,
+        /// The session whose place it takes, if its offer can be used.
+        replaces: Option<SessionId>,
         /// The peer's offer.
         offer: Description,
         /// Where the answer goes.

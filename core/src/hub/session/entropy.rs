@@ -32,9 +32,9 @@ impl Entropy {
 
 /// The ICE credentials of one side (RFC 8839 section 5.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// Names the session in STUN checks.
-    pub ufrag: String,
+    pub(crate) ufrag: String,
     /// Proves that a check belongs to it.
-    pub password: String,
+    pub(crate) password: String,
 }

@@ -31,6 +31,8 @@ export class Peer extends Emitter {
   #wasConnected = false;
   #closed = false;
   #lost = false;
+  /** @type {Promise<void> | null} */
+  #restart = null;
   /** @type {Map<string, any> | undefined} */
   #lastReport;
   /** The node's name for this session, once it has answered. */
@@ -96,15 +98,27 @@ export class Peer extends Emitter {
   /**
    * New paths for the same session, after the network or the WebSocket changed.
    * @param {Signalling} link
+   * @returns {Promise<void>}
    */
-  async restart(link) {
+  restart(link) {
+    // Two restarts at once would mix their credentials; over a new WebSocket the old one is void.
+    if (this.#restart && link === this.link) return this.#restart;
     this.link = link;
+    const restart = this.#exchangeIce(link).finally(() => {
+      if (this.#restart === restart) this.#restart = null;
+    });
+    this.#restart = restart;
+    return restart;
+  }
+
+  /** @param {Signalling} link */
+  async #exchangeIce(link) {
     const offer = await this.#connection.createOffer({ iceRestart: true });
     await this.#connection.setLocalDescription(offer);
     const { session } = this;
     const fragment = credentialFragment(offer.sdp ?? '');
     const answer = await link.request({ type: 'restart', session, fragment });
-    if (this.#closed) return;
+    if (this.#closed || link !== this.link) return;
     const { sdp = '' } = this.#connection.currentRemoteDescription ?? {};
     const renewed = withIce(sdp, answer.fragment ?? '');
     await this.#connection.setRemoteDescription({ type: 'answer', sdp: renewed });

@@ -72,6 +72,11 @@ export class Session extends Stateful {
     return this.#link?.node ?? '';
   }
 
+  /** Whether `disconnect` was called; until then a lost node is looked for again. */
+  get closed() {
+    return this.#closed;
+  }
+
   /** @param {StreamOptions} options */
   createStream(options) {
     return new Stream(this.#world, this, options);
@@ -198,7 +203,7 @@ export class Session extends Stateful {
     this.#linkedAt = this.#world.now();
     link.on('lost', () => this.#lose(link));
     link.on('message', (message) => {
-      for (const stream of [...this.#streams]) stream.receive(message, link);
+      for (const stream of [...this.#streams]) stream.receive(message);
     });
     this.enter(STATE.ESTABLISHED);
     for (const { resolve } of this.#waiters.splice(0)) resolve(link);

@@ -1,12 +1,13 @@
 // One stream, published or played, over as many media sessions as it takes: it opens the next one
 // before it gives up the last, and knows which errors are worth another try.
 
-import { Backoff } from './backoff.js';
-import { addReceivers, addSenders, capture } from './capture.js';
+import { addReceivers, addSenders } from './tracks.js';
 import { Display } from './display.js';
 import { asFarcastError, deviceLost, publicationEnded } from './errors.js';
 import { STATE, Stateful } from './events.js';
 import { Peer } from './peer.js';
+import { Retries } from './retries.js';
+import { Source } from './source.js';
 import { Timers } from './timers.js';
 
 /** @typedef {import('./world.js').World} World */
@@ -28,8 +29,6 @@ import { Timers } from './timers.js';
 
 /** So that all viewers of a stream do not come back in the same instant. */
 const SPREAD_MS = 500;
-/** Until then a node has noticed by its own that the publisher it still holds, us, is gone. */
-const TRIES_AGAINST_OURSELVES = 8;
 
 /** Emits `state`, each state by its name, and `error`. */
 export class Stream extends Stateful {
@@ -37,12 +36,12 @@ export class Stream extends Stateful {
   #session;
   #options;
   #timers;
-  #backoff;
+  #retries;
   /** @type {Display | null} */
   #display = null;
   /** @type {'publish' | 'play' | null} null while stopped */
   #role = null;
-  /** @type {MediaStream | null} */
+  /** @type {Source | null} */
   #source = null;
   /** The session in use. @type {Peer | null} */
   #peer = null;
@@ -50,9 +49,7 @@ export class Stream extends Stateful {
   #next = null;
   /** The WebSocket whose node remembers that we wait. @type {Signalling | null} */
   #waitingOn = null;
-  #wasGood = false;
   #attempt = 0;
-  #cancelRetry = () => {};
 
   /**
    * @param {World} world
@@ -65,7 +62,7 @@ export class Stream extends Stateful {
     this.#session = session;
     this.#options = { video: true, audio: true, codec: 'VP8', ...options };
     this.#timers = new Timers(world);
-    this.#backoff = new Backoff(world.random);
+    this.#retries = new Retries(this.#timers, world.random);
   }
 
   get name() {
@@ -75,15 +72,16 @@ export class Stream extends Stateful {
   async publish() {
     this.#begin('publish');
     const attempt = this.#attempt;
-    const { source } = this.#options;
+    const source = new Source(this.#world, this.#options, (kind) => this.#fail(deviceLost(kind)));
+    this.#source = source;
     try {
-      const captured = source ?? (await capture(this.#world, this.#options));
-      if (attempt !== this.#attempt) return this.#release(captured);
-      this.#takeSource(captured);
+      const media = await source.open();
+      if (attempt !== this.#attempt) return;
+      this.#display?.preview(media);
+      await this.#renew();
     } catch (error) {
-      return attempt === this.#attempt && this.#fail(asFarcastError(error));
+      if (attempt === this.#attempt) this.#fail(asFarcastError(error));
     }
-    return this.#renew();
   }
 
   async play() {
@@ -130,11 +128,12 @@ export class Stream extends Stateful {
   /**
    * For the session: what a node pushed.
    * @param {Message} message
-   * @param {Signalling} link
    */
-  receive({ type, stream, session, state, reason = '' }, link) {
-    if (type === 'published' && stream === this.name && link === this.#waitingOn) {
-      this.#again(this.#world.random() * SPREAD_MS);
+  receive({ type, stream, session, state, reason = '' }) {
+    if (type === 'published' && stream === this.name && this.state === STATE.WAITING) {
+      this.#retries.after(this.#world.random() * SPREAD_MS, () => {
+        if (this.state === STATE.WAITING) this.#renew();
+      });
     }
     const peer = [this.#peer, this.#next].find((each) => each?.session === session);
     if (!session || !peer) return;
@@ -147,34 +146,21 @@ export class Stream extends Stateful {
   #begin(role) {
     if (this.#role) throw new Error(`${this.name} is in use: stop it first`);
     this.#role = role;
-    this.#wasGood = false;
-    this.#backoff.reset();
+    this.#retries.restart();
     const { display } = this.#options;
     this.#display = display ? new Display(this.#world, display) : null;
     this.#session.join(this);
     this.enter(STATE.PENDING);
   }
 
-  /** @param {MediaStream} source */
-  #takeSource(source) {
-    this.#source = source;
-    for (const track of source.getTracks()) track.onended = () => this.#fail(deviceLost(track.kind));
-    this.#display?.preview(source);
-  }
-
-  /** @param {MediaStream} source */
-  #release(source) {
-    for (const track of source.getTracks()) {
-      track.onended = null;
-      if (source !== this.#options.source) track.stop();
-    }
-  }
-
-  /** A new media session; the last one serves until this one does. */
-  async #renew() {
+  /**
+   * A new media session; the last one serves until this one does.
+   * @param {boolean} [elsewhere] the balancer may send us to another node
+   */
+  async #renew(elsewhere = false) {
     const attempt = this.#supersede();
     try {
-      const link = await this.#session.ready();
+      const link = await (elsewhere ? this.#session.relocate() : this.#session.ready());
       if (attempt === this.#attempt && this.#role === 'publish') await this.#giveUpName(link);
       if (attempt !== this.#attempt) return;
       const peer = await this.#prepare(link);
@@ -188,7 +174,7 @@ export class Stream extends Stateful {
 
   /** @returns {number} what `#attempt` stays, until something newer is tried */
   #supersede() {
-    this.#cancelRetry();
+    this.#retries.cancel();
     this.#next?.stop();
     this.#next = null;
     this.#waitingOn = null;
@@ -215,9 +201,12 @@ export class Stream extends Stateful {
     const peer = new Peer(this.#world, link, this.#session.mediaOptions, { type, stream, token });
     this.#next = peer;
     peer.on('connected', () => this.#promote(peer));
-    peer.on('lost', (error) => this.#lose(error, peer));
+    peer.on('lost', (error) => {
+      // With the next session under way nobody needs the last one.
+      if (peer === (this.#next ?? this.#peer)) this.#recover(error);
+    });
     if (this.#source) {
-      await addSenders(this.#world, peer.connection, this.#source, codec ?? 'VP8');
+      await addSenders(this.#world, peer.connection, this.#source.media, codec ?? 'VP8');
     } else {
       const kinds = /** @type {const} */ (['audio', 'video']);
       addReceivers(peer.connection, kinds.filter((kind) => ({ audio, video })[kind]));
@@ -236,47 +225,18 @@ export class Stream extends Stateful {
     this.#peer?.stop();
     this.#peer = peer;
     this.#next = null;
-    this.#wasGood = true;
-    this.#backoff.reset();
+    this.#retries.succeed();
     this.#session.sweep();
     this.enter(playing ? STATE.PLAYING : STATE.PUBLISHING);
   }
 
-  /**
-   * @param {FarcastError} error
-   * @param {Peer} peer
-   */
-  #lose(error, peer) {
-    const renewing = this.#next !== null;
-    if (peer === this.#next || (peer === this.#peer && !renewing)) this.#recover(error);
-  }
-
   /** @param {FarcastError} error */
   #recover(error) {
-    if (!this.#isWorthAnotherTry(error)) return this.#fail(error);
+    if (!this.#retries.allows(this.#role, error)) return this.#fail(error);
     this.emit('error', error, this);
     this.enter(STATE.PENDING);
-    const attempt = this.#supersede();
-    this.#cancelRetry = this.#timers.after(this.#backoff.next(), async () => {
-      await this.#session.relocate();
-      if (attempt === this.#attempt) this.#renew();
-    });
-  }
-
-  /** @param {FarcastError} error */
-  #isWorthAnotherTry({ code, passing }) {
-    if (this.#role !== 'publish') return passing;
-    if (code === 'UDP_BLOCKED') return this.#wasGood;
-    const perhapsOurselves = this.#wasGood && this.#backoff.attempts < TRIES_AGAINST_OURSELVES;
-    return passing || (code === 'ALREADY_PUBLISHED' && perhapsOurselves);
-  }
-
-  /** @param {number} delay */
-  #again(delay) {
-    this.#cancelRetry();
-    this.#cancelRetry = this.#timers.after(delay, () => {
-      if (this.state === STATE.WAITING) this.#renew();
-    });
+    this.#supersede();
+    this.#retries.later(() => this.#renew(true));
   }
 
   /** @param {Signalling} link whose node will tell us */
@@ -286,7 +246,7 @@ export class Stream extends Stateful {
     this.#peer?.stop();
     this.#peer = null;
     this.#waitingOn = link;
-    this.#backoff.reset();
+    this.#retries.succeed();
     this.#display?.clear();
     this.enter(STATE.WAITING);
   }
@@ -334,7 +294,7 @@ export class Stream extends Stateful {
     waitingOn?.send({ type: 'forget', stream: this.name });
     this.#peer?.stop();
     this.#peer = null;
-    if (this.#source) this.#release(this.#source);
+    this.#source?.close();
     this.#source = null;
     this.#display?.remove();
     this.#display = null;

@@ -1,14 +1,8 @@
-// What a publisher sends: camera and microphone, the codec, and how tracks are sent.
+// How tracks are offered: the codec, the header extensions, what gives way on a narrow line.
 
-import { captureError, codecNotOffered, insecurePage } from './errors.js';
+import { codecNotOffered } from './errors.js';
 
 /** @typedef {import('./world.js').World} World */
-
-/**
- * @typedef {object} Capture
- * @property {boolean | MediaTrackConstraints} video
- * @property {boolean | MediaTrackConstraints} audio
- */
 
 const ABS_CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
@@ -17,21 +11,6 @@ const H264_PROFILE = '42e01f';
 
 /** Repairs and resilience that travel beside the codec proper. */
 const HELPERS = new Set(['video/rtx', 'video/red', 'video/ulpfec', 'video/flexfec-03']);
-
-/**
- * @param {World} world
- * @param {Capture} wanted
- * @returns {Promise<MediaStream>}
- */
-export async function capture(world, { video, audio }) {
-  if (!world.mediaDevices) throw insecurePage(world.location);
-  try {
-    return await world.mediaDevices.getUserMedia({ video, audio });
-  } catch (error) {
-    const wanted = [video && 'camera', audio && 'microphone'].filter(Boolean).join(' and ');
-    throw captureError(error, wanted);
-  }
-}
 
 /**
  * @param {World} world

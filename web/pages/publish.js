@@ -28,7 +28,7 @@ function toggleConnection() {
       lbUrl: given.balancers,
       token: input('token').value.trim() || undefined,
     });
-    session.on('state', refresh).on('error', complain);
+    session.on('state', refresh).on('error', complain).on(STATE.ESTABLISHED, () => say(''));
   } catch (error) {
     complain(error);
   }
@@ -122,7 +122,9 @@ function figures(stats) {
     `lost ${stats.packetsLost}`,
     stats.candidateType && `${stats.candidateType}/${stats.protocol}`,
   ];
-  return parts.filter(Boolean).join('  ');
+  const written = parts.filter((part) => typeof part === 'string' && part !== '');
+  // Lines may break between figures, not within one.
+  return written.map((part) => String(part).replaceAll(' ', '\u00a0')).join('  ');
 }
 
 function fillCodecs() {

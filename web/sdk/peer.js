@@ -4,7 +4,7 @@
 import { connectionLost, udpBlocked } from './errors.js';
 import { Emitter } from './events.js';
 import { candidateFragment, credentialFragment, withIce } from './sdp.js';
-import { hasPicture, summary } from './stats.js';
+import { bytesReceived, hasPicture, summary } from './stats.js';
 import { Timers } from './timers.js';
 
 /** @typedef {import('./world.js').World} World */
@@ -18,6 +18,8 @@ const DISCONNECTED_GRACE_MS = 3000;
 const PICTURE_POLL_MS = 40;
 /** Audio alone has no first frame, and a publisher's camera may be covered. */
 const PICTURE_TIMEOUT_MS = 2000;
+/** Even a still picture without sound sends more often than this. */
+const STALL_MS = 1000;
 
 /** Emits `connected` whenever media can pass, and `lost` with an error, once. */
 export class Peer extends Emitter {
@@ -194,8 +196,24 @@ export class Peer extends Emitter {
     const state = this.#connection.connectionState;
     if (state === 'failed') this.#lose();
     if (state !== 'connected') return;
+    if (!this.#wasConnected && this.#request.type === 'play') this.#watchFlow();
     this.#wasConnected = true;
     this.emit('connected');
+  }
+
+  /**
+   * A node that lost its power says nothing, and ICE takes seconds to notice; so when media stops,
+   * ask whether the node is there. Once a stall: a publisher who leaves stalls every viewer.
+   */
+  #watchFlow() {
+    let last = -1;
+    let stalled = false;
+    this.#timers.every(STALL_MS, async () => {
+      const bytes = bytesReceived(/** @type {any} */ (await this.#connection.getStats()));
+      if (bytes === last && !stalled) this.link.check();
+      stalled = bytes === last;
+      last = bytes;
+    });
   }
 
   #requireConnection() {

@@ -49,6 +49,12 @@ export function hasPicture(report) {
   return inbound.some(({ framesDecoded }) => framesDecoded > 0);
 }
 
+/** @param {Report} report */
+export function bytesReceived(report) {
+  const inbound = [...report.values()].filter(({ type }) => type === 'inbound-rtp');
+  return sum(inbound.map((entry) => entry.bytesReceived ?? 0));
+}
+
 /** @param {any} entry */
 function isMedia({ type }) {
   return type === 'inbound-rtp' || type === 'outbound-rtp';

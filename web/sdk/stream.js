@@ -14,7 +14,6 @@ import { Timers } from './timers.js';
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {import('./signalling.js').Signalling} Signalling */
 /** @typedef {import('./signalling.js').Message} Message */
-/** @typedef {import('./errors.js').FarcastError} FarcastError */
 
 /**
  * @typedef {object} StreamOptions
@@ -93,7 +92,7 @@ export class Stream extends Stateful {
     if (this.#role) this.#end(STATE.STOPPED);
   }
 
-  /** @returns {Promise<import('./stats.js').StreamStats | null>} null while nothing flows */
+  /** `null` while nothing flows. */
   async stats() {
     return (this.#peer ?? this.#next)?.stats() ?? null;
   }
@@ -125,10 +124,7 @@ export class Stream extends Stateful {
     if (this.#peer) this.#adopt(this.#peer, this.#peer.link);
   }
 
-  /**
-   * For the session: what a node pushed.
-   * @param {Message} message
-   */
+  /** @param {Message} message what a node pushed to the session */
   receive({ type, stream, session, state, reason = '' }) {
     if (type === 'published' && stream === this.name && this.state === STATE.WAITING) {
       this.#retries.after(this.#world.random() * SPREAD_MS, () => {
@@ -230,7 +226,7 @@ export class Stream extends Stateful {
     this.enter(playing ? STATE.PLAYING : STATE.PUBLISHING);
   }
 
-  /** @param {FarcastError} error */
+  /** @param {import('./errors.js').FarcastError} error */
   #recover(error) {
     if (!this.#retries.allows(this.#role, error)) return this.#fail(error);
     this.emit('error', error, this);
@@ -279,7 +275,7 @@ export class Stream extends Stateful {
     }
   }
 
-  /** @param {FarcastError} error */
+  /** @param {import('./errors.js').FarcastError} error */
   #fail(error) {
     this.emit('error', error, this);
     this.#end(STATE.FAILED);

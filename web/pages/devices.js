@@ -11,13 +11,27 @@ export async function fillDevices() {
   fill(select('microphone'), devices.filter(({ kind }) => kind === 'audioinput'));
 }
 
+/** @returns {false | MediaTrackConstraints} */
+export function chosenCamera() {
+  const [width, height] = select('picture').value.split('x').map(Number);
+  return chosen(select('camera'), {
+    width: { ideal: width },
+    height: { ideal: height },
+    frameRate: { ideal: 30 },
+  });
+}
+
+export function chosenMicrophone() {
+  return chosen(select('microphone'), {});
+}
+
 /**
  * @param {HTMLSelectElement} list
- * @returns {boolean | MediaTrackConstraints}
+ * @param {MediaTrackConstraints} wishes
  */
-export function deviceChoice(list) {
-  if (list.value === NONE) return false;
-  return list.value ? { deviceId: { exact: list.value } } : true;
+function chosen({ value }, wishes) {
+  if (value === NONE) return false;
+  return value ? { ...wishes, deviceId: { exact: value } } : wishes;
 }
 
 /**
@@ -25,12 +39,12 @@ export function deviceChoice(list) {
  * @param {MediaDeviceInfo[]} devices
  */
 function fill(list, devices) {
-  const chosen = list.value;
+  const before = list.value;
   const named = devices.filter(({ deviceId, label }) => deviceId && label);
   list.replaceChildren(
     new Option('Default', ''),
     ...named.map(({ deviceId, label }) => new Option(label, deviceId)),
     new Option('None', NONE),
   );
-  list.value = [...list.options].some(({ value }) => value === chosen) ? chosen : '';
+  list.value = [...list.options].some(({ value }) => value === before) ? before : '';
 }

@@ -36,10 +36,12 @@ function start(/** @type {string} */ streamName) {
 /** @param {import('../sdk/events.js').State} state */
 function present(state) {
   const playing = state === STATE.PLAYING;
-  if (playing || state === STATE.WAITING) trouble = '';
+  const waiting = state === STATE.WAITING;
+  if (playing || waiting) trouble = '';
   showState(state);
-  const waiting = state === STATE.WAITING ? `${name} starts by itself as soon as it is published.` : '';
-  element('message').textContent = trouble || waiting;
+  element('message').textContent = waiting
+    ? `${name} starts by itself as soon as it is published.`
+    : trouble;
   element('status').classList.toggle('quiet', playing);
   showUnmute();
 }

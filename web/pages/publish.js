@@ -2,7 +2,7 @@
 
 import { Farcast, STATE } from '../sdk/farcast.js';
 import { videoCodecs } from '../sdk/tracks.js';
-import { fillDevices, deviceChoice } from './devices.js';
+import { chosenCamera, chosenMicrophone, fillDevices } from './devices.js';
 import { button, element, input, parameters, select, showState, video } from './page.js';
 
 /** @typedef {import('../sdk/session.js').Session} Session */
@@ -36,8 +36,11 @@ function toggleConnection() {
 }
 
 function publish() {
-  const kinds = { video: deviceChoice(select('camera')), audio: deviceChoice(select('microphone')) };
-  const stream = create('local', { ...kinds, codec: select('codec').value });
+  const stream = create('local', {
+    video: chosenCamera(),
+    audio: chosenMicrophone(),
+    codec: select('codec').value,
+  });
   stream?.on(STATE.PUBLISHING, fillDevices);
   stream?.publish();
 }

@@ -189,7 +189,11 @@ export class Peer extends Emitter {
     this.#cancelGrace();
     this.#cancelGrace = this.#timers.after(DISCONNECTED_GRACE_MS, () => this.#lose());
     // Without a WebSocket the restart is made up for when there is one again.
-    if (this.link.open) this.restart(this.link).catch(() => {});
+    if (!this.link.open) return;
+    this.restart(this.link).catch(() => {
+      // A node that refuses has forgotten the session: waiting will not bring it back.
+      if (this.link.open) this.#lose();
+    });
   }
 
   #watchConnection() {

@@ -5,7 +5,7 @@ import { Backoff } from './backoff.js';
 /** @typedef {import('./errors.js').FarcastError} FarcastError */
 /** @typedef {import('./timers.js').Timers} Timers */
 
-/** Until then a node has noticed by its own that the publisher it still holds, us, is gone. */
+/** Until then a node has noticed by itself that the publisher it still holds, us, is gone. */
 const TRIES_AGAINST_OURSELVES = 8;
 
 export class Retries {

@@ -40,9 +40,8 @@ export class Session extends Stateful {
   /** Every open WebSocket: the current one, and older ones that streams still use. */
   #links = /** @type {Set<Signalling>} */ (new Set());
   #streams = /** @type {Set<Stream>} */ (new Set());
-  #waiters = /** @type {{resolve: (link: Signalling) => void, reject: (error: Error) => void}[]} */ (
-    []
-  );
+  /** @type {{resolve: (link: Signalling) => void, reject: (error: Error) => void}[]} */
+  #waiters = [];
   /** @type {Promise<Signalling> | null} */
   #relocation = null;
   #closed = false;

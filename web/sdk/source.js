@@ -12,9 +12,6 @@ import { captureError, insecurePage } from './errors.js';
  * @property {MediaStream} [source] the lent one
  */
 
-/** Without wishes browsers open cameras at 640×480. */
-const PICTURE = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
-
 export class Source {
   #world;
   #options;
@@ -60,8 +57,7 @@ export class Source {
   }
 
   async #capture() {
-    const { video: picture, audio } = this.#options;
-    const video = picture && { ...PICTURE, ...(picture === true ? {} : picture) };
+    const { video, audio } = this.#options;
     if (!this.#world.mediaDevices) throw insecurePage(this.#world.location);
     try {
       return await this.#world.mediaDevices.getUserMedia({ video, audio });

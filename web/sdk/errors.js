@@ -136,9 +136,13 @@ export function refusal({ status = 0, title = '', detail = '' }, stream, node) {
   const host = new URL(node).host;
   const [code, sentence] = REFUSALS[status]?.(stream, host) ?? ['REFUSED', ''];
   const said = detail || title;
-  const message = sentence || `${host} refused ${stream}: ${said || `status ${status}`}.`;
+  const ours = sentence || `${host} refused ${stream}: ${said || `status ${status}`}.`;
+  const message = NODE_KNOWS_BETTER.has(status) ? detail || ours : ours;
   return new FarcastError(code, message, { status, cause: said });
 }
+
+/** Refusals whose detail names what we cannot know: the codecs of the stream, who publishes it. */
+const NODE_KNOWS_BETTER = new Set([406, 409]);
 
 /** @type {Record<number, (stream: string, host: string) => [ErrorCode, string]>} */
 const REFUSALS = {

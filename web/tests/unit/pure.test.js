@@ -33,7 +33,8 @@ test('a balancer’s answer becomes an address this page may open', () => {
   assert.equal(nodeOf(answer, PAGE, 'http://localhost/'), 'ws://edge1.example:8080/ws');
   assert.equal(nodeOf({ ...answer, wss: '' }, PAGE, PAGE), null);
   assert.equal(nodeOf({ ...answer, url: 'https://e.example' }, PAGE, PAGE), 'wss://e.example/ws');
-  assert.equal(nodeOf({ ...answer, server: 'edge1:8080' }, PAGE, 'http://x/'), 'ws://edge1:8080/ws');
+  const withPort = { ...answer, server: 'edge1:8080' };
+  assert.equal(nodeOf(withPort, PAGE, 'http://x/'), 'ws://edge1:8080/ws');
 });
 
 test('balancers are asked in order, and the first answer wins', async () => {
@@ -44,9 +45,9 @@ test('balancers are asked in order, and the first answer wins', async () => {
     if (address === 'http://two/') return { ok: false };
     return { ok: true, json: async () => ({ server: 'edge2', ws: '8080' }) };
   });
-  const chosen = await askBalancers(world, ['http://one/', 'http://two/', 'http://three/', 'http://4/']);
-  assert.equal(chosen, 'ws://edge2:8080/ws');
-  assert.deepEqual(asked, ['http://one/', 'http://two/', 'http://three/']);
+  const balancers = ['http://one/', 'http://two/', 'http://three/', 'http://four/'];
+  assert.equal(await askBalancers(world, balancers), 'ws://edge2:8080/ws');
+  assert.deepEqual(asked, balancers.slice(0, 3));
 });
 
 test('a silent balancer is passed over', async () => {
@@ -132,6 +133,11 @@ test('every refusal of a node is a sentence that says what to do', () => {
   });
   assert.deepEqual(codes, ['WRONG_TOKEN', 'NOT_ALLOWED', 'UNKNOWN_STREAM', 'CODEC_NOT_OFFERED',
     'ALREADY_PUBLISHED', 'NODE_FULL']);
+});
+
+test('who publishes a name already is in the node’s own words', () => {
+  const detail = 'stream1 is published on origin; choose another name';
+  assert.equal(refusal({ status: 409, detail }, 'stream1', 'wss://edge1/ws').message, detail);
 });
 
 test('what a camera refuses is told apart', () => {

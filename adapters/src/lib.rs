@@ -1,1 +1,11 @@
-//! placeholder
+//! What connects the machines of `farcast-core` with a real or simulated world: one event loop,
+//! sockets, HTTP. It decides nothing about streams.
+
+pub mod batch;
+pub mod driver;
+mod kernel;
+pub mod link;
+pub mod runtime;
+pub mod smol;
+pub mod sockets;
+pub mod tokio;

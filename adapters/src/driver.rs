@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::ops::AddAssign;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -41,6 +42,18 @@ pub trait Observer {
     fn traffic(&mut self, traffic: &Traffic);
 }
 
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn report(&mut self, now: Instant, report: &Report) {
+        self.0.report(now, report);
+        self.1.report(now, report);
+    }
+
+    fn traffic(&mut self, traffic: &Traffic) {
+        self.0.traffic(traffic);
+        self.1.traffic(traffic);
+    }
+}
+
 /// Amounts of UDP traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
@@ -58,6 +71,18 @@ pub struct Traffic {
     pub dropped_runs: u64,
     /// Runs that were dropped because the kernel refused them.
     pub failed_runs: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, more: Traffic) {
+        self.datagrams_in += more.datagrams_in;
+        self.bytes_in += more.bytes_in;
+        self.failed_reads += more.failed_reads;
+        self.datagrams_out += more.datagrams_out;
+        self.bytes_out += more.bytes_out;
+        self.dropped_runs += more.dropped_runs;
+        self.failed_runs += more.failed_runs;
+    }
 }
 
 /// How the tasks around the driver reach it and are reached.

@@ -3,9 +3,14 @@
 
 pub mod batch;
 pub mod driver;
+mod host;
+pub mod http;
 mod kernel;
 pub mod link;
+pub mod log;
+pub mod metrics;
 pub mod runtime;
+pub mod serve;
 pub mod smol;
 pub mod sockets;
 pub mod tokio;

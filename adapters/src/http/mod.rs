@@ -1,0 +1,69 @@
+//! The place of HTTP around a node: what the composition needs of it. It serves nothing yet.
+
+/// Accepts connections.
+pub mod server {
+    use std::rc::Rc;
+
+    use async_channel::Sender;
+    use async_executor::LocalExecutor;
+
+    use super::{site::Site, tls::Tls};
+    use crate::link::Fact;
+    use crate::runtime::Runtime;
+
+    /// Serves HTTP on `listener`, HTTPS if there is `tls`.
+    pub async fn serve<R: Runtime>(
+        runtime: R,
+        listener: R::Listener,
+        _tls: Option<Tls>,
+        _site: Rc<Site>,
+        _facts: Sender<Fact>,
+        _executor: Rc<LocalExecutor<'static>>,
+    ) {
+        while runtime.accept(&listener).await.is_ok() {}
+    }
+}
+
+/// Makes calls.
+pub mod client {
+    use std::rc::Rc;
+
+    use async_channel::{Receiver, Sender};
+    use async_executor::LocalExecutor;
+
+    use super::trust::Trust;
+    use crate::link::{Errand, Fact};
+    use crate::runtime::Runtime;
+
+    /// Makes calls until `errands` is closed.
+    pub async fn run<R: Runtime>(
+        _runtime: R,
+        _trust: Trust,
+        errands: Receiver<Errand>,
+        _facts: Sender<Fact>,
+        _executor: Rc<LocalExecutor<'static>>,
+    ) {
+        while errands.recv().await.is_ok() {}
+    }
+}
+
+/// Pages.
+pub mod site {
+    /// What a node serves besides its API.
+    #[derive(Debug, Default)]
+    pub struct Site;
+}
+
+/// Our certificate.
+pub mod tls {
+    /// A handle on the certificate that this node shows.
+    #[derive(Debug, Clone)]
+    pub struct Tls;
+}
+
+/// Others' certificates.
+pub mod trust {
+    /// Whom we believe.
+    #[derive(Debug, Clone, Default)]
+    pub struct Trust;
+}

@@ -6,7 +6,6 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::ops::AddAssign;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -15,11 +14,11 @@ use async_channel::{Receiver, Sender, TrySendError};
 use farcast_core::http::{CallError, Reply};
 use farcast_core::machine::{BindId, CallId, ConnectionId, Input, Machine, Output, RequestId};
 use farcast_core::outbox::Outbox;
-use farcast_core::report::Report;
 use futures_lite::Stream;
 
 use crate::batch::Batch;
 use crate::link::{Errand, Fact, ToPeer};
+use crate::observer::{Observer, Traffic};
 use crate::runtime::Runtime;
 use crate::sockets::Sockets;
 
@@ -32,58 +31,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 /// From the end of [`Input::Stopping`] to the end of the driver, so that the machine's goodbyes and
 /// the tasks' last replies leave this process.
 const GRACE: Duration = Duration::from_millis(200);
-
-/// Hears what the driver did and what the machine reports.
-pub trait Observer {
-    /// The machine reported something.
-    fn report(&mut self, now: Instant, report: &Report);
-
-    /// UDP traffic since the last call; comes after each burst.
-    fn traffic(&mut self, traffic: &Traffic);
-}
-
-impl<A: Observer, B: Observer> Observer for (A, B) {
-    fn report(&mut self, now: Instant, report: &Report) {
-        self.0.report(now, report);
-        self.1.report(now, report);
-    }
-
-    fn traffic(&mut self, traffic: &Traffic) {
-        self.0.traffic(traffic);
-        self.1.traffic(traffic);
-    }
-}
-
-/// Amounts of UDP traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Traffic {
-    /// Datagrams received.
-    pub datagrams_in: u64,
-    /// Their payload.
-    pub bytes_in: u64,
-    /// Reads that failed.
-    pub failed_reads: u64,
-    /// Datagrams that the kernel took.
-    pub datagrams_out: u64,
-    /// Their payload.
-    pub bytes_out: u64,
-    /// Runs that were dropped because the kernel had no room.
-    pub dropped_runs: u64,
-    /// Runs that were dropped because the kernel refused them.
-    pub failed_runs: u64,
-}
-
-impl AddAssign for Traffic {
-    fn add_assign(&mut self, more: Traffic) {
-        self.datagrams_in += more.datagrams_in;
-        self.bytes_in += more.bytes_in;
-        self.failed_reads += more.failed_reads;
-        self.datagrams_out += more.datagrams_out;
-        self.bytes_out += more.bytes_out;
-        self.dropped_runs += more.dropped_runs;
-        self.failed_runs += more.failed_runs;
-    }
-}
 
 /// How the tasks around the driver reach it and are reached.
 pub struct Links {

@@ -116,3 +116,60 @@ fn blames_offload(error: &io::Error) -> bool {
     const EIO: i32 = 5;
     error.kind() == io::ErrorKind::InvalidInput || error.raw_os_error() == Some(EIO)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<'a>(local: SocketAddr, peer: SocketAddr, payload: &'a [u8]) -> Transmit<'a> {
+        Transmit { local, peer, payload, segment: 100 }
+    }
+
+    #[test]
+    fn a_run_arrives_datagram_by_datagram_with_and_without_offload() {
+        let (from, to) = (udp(localhost()).unwrap(), udp(localhost()).unwrap());
+        to.set_nonblocking(false).unwrap();
+        let segments = Segments::new(&from).unwrap();
+        let peer = to.local_addr().unwrap();
+        let payload: Vec<u8> = (0..250).map(|n| n as u8).collect();
+        for offload in [segments.offload.get(), false] {
+            segments.offload.set(offload);
+            segments.send(|| (&from).into(), &run(segments.bound(), peer, &payload)).unwrap();
+            for expected in payload.chunks(100) {
+                let mut buffer = [0; 300];
+                let (len, _) = to.recv_from(&mut buffer).unwrap();
+                assert_eq!(&buffer[..len], expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_bad_address_neither_passes_nor_ends_offload() {
+        let socket = udp(([0, 0, 0, 0], 0).into()).unwrap();
+        let segments = Segments::new(&socket).unwrap();
+        let before = segments.offload.get();
+        // Not ours, as after an interface lost its address; nowhere; of the other family.
+        let bad = [
+            (([192, 0, 2, 1], 1).into(), ([127, 0, 0, 1], 9).into()),
+            (segments.bound(), ([127, 0, 0, 1], 0).into()),
+            (segments.bound(), "[::1]:9".parse().unwrap()),
+        ];
+        for (local, peer) in bad {
+            assert!(segments.send(|| (&socket).into(), &run(local, peer, &[0; 250])).is_err());
+        }
+        assert_eq!(segments.offload.get(), before);
+    }
+
+    #[test]
+    fn both_families_share_a_port() {
+        let four = udp(([0, 0, 0, 0], 0).into()).unwrap();
+        let port = four.local_addr().unwrap().port();
+        let six = SocketAddr::new("::".parse().unwrap(), port);
+        udp(six).expect("an IPv6 socket takes IPv6 alone");
+        assert_eq!(udp(four.local_addr().unwrap()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    fn localhost() -> SocketAddr {
+        ([127, 0, 0, 1], 0).into()
+    }
+}

@@ -9,6 +9,7 @@ mod kernel;
 pub mod link;
 pub mod log;
 pub mod metrics;
+pub mod observer;
 pub mod runtime;
 pub mod serve;
 pub mod smol;

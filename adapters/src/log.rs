@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use farcast_core::report::{Level, Report};
 
-use crate::driver::{Observer, Traffic};
+use crate::observer::{Observer, Traffic};
 
 /// Prints reports from a level on.
 #[derive(Debug, Clone, Copy)]

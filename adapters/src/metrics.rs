@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use farcast_core::report::Report;
 
-use crate::driver::{Observer, Traffic};
+use crate::observer::{Observer, Traffic};
 
 /// Everything that is counted. The driver's side writes, `/metrics` reads, both on one thread.
 #[derive(Debug, Default)]

@@ -11,12 +11,13 @@ use async_channel::{Receiver, Sender, TrySendError};
 use async_executor::LocalExecutor;
 use farcast_core::machine::{Load, Machine};
 
-use crate::driver::{self, Links, Observer};
+use crate::driver::{self, Links};
 use crate::http::site::Site;
 use crate::http::tls::Tls;
 use crate::http::trust::Trust;
 use crate::http::{client, server};
 use crate::link::{Errand, Fact};
+use crate::observer::Observer;
 use crate::runtime::Runtime;
 use crate::sockets::Sockets;
 

@@ -34,9 +34,7 @@ impl Runtime for Smol {
     }
 
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + 'static {
-        async move {
-            Timer::at(at).await;
-        }
+        sleep_until(at)
     }
 
     async fn bind(&self, at: SocketAddr) -> io::Result<Socket> {
@@ -61,11 +59,7 @@ impl Runtime for Smol {
     }
 
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
-        async move {
-            let stream = Async::<TcpStream>::connect(to).await?;
-            stream.get_ref().set_nodelay(true)?;
-            Ok(stream)
-        }
+        connect(to)
     }
 
     fn resolve(
@@ -76,6 +70,16 @@ impl Runtime for Smol {
         let host = host.to_owned();
         async move { resolve((host, port)).await }
     }
+}
+
+async fn sleep_until(at: Instant) {
+    Timer::at(at).await;
+}
+
+async fn connect(to: SocketAddr) -> io::Result<Async<TcpStream>> {
+    let stream = Async::<TcpStream>::connect(to).await?;
+    stream.get_ref().set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// A UDP socket on smol.

@@ -59,11 +59,7 @@ impl Runtime for Tokio {
     }
 
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
-        async move {
-            let stream = TcpStream::connect(to).await?;
-            stream.set_nodelay(true)?;
-            Ok(stream.compat())
-        }
+        connect(to)
     }
 
     fn resolve(
@@ -74,6 +70,12 @@ impl Runtime for Tokio {
         let host = host.to_owned();
         async move { Ok(lookup_host((host, port)).await?.collect()) }
     }
+}
+
+async fn connect(to: SocketAddr) -> io::Result<Compat<TcpStream>> {
+    let stream = TcpStream::connect(to).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream.compat())
 }
 
 /// A UDP socket on tokio.

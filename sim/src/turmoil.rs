@@ -71,7 +71,7 @@ impl Runtime for Turmoil {
     }
 
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
-        async move { Ok(TcpStream::connect(to).await?.compat()) }
+        connect(to)
     }
 
     fn resolve(
@@ -91,6 +91,10 @@ impl Runtime for Turmoil {
     fn cpu_time(&self) -> Option<Duration> {
         None
     }
+}
+
+async fn connect(to: SocketAddr) -> io::Result<Compat<TcpStream>> {
+    Ok(TcpStream::connect(to).await?.compat())
 }
 
 /// A UDP socket on turmoil.

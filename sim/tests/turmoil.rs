@@ -1,5 +1,7 @@
 //! The driver on simulated hosts. It knows no stream.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../../adapters/tests/echo/mod.rs"]
 mod echo;
 

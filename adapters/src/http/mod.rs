@@ -49,9 +49,23 @@ pub mod client {
 
 /// Pages.
 pub mod site {
+    /// A file.
+    #[derive(Debug)]
+    pub struct Page;
+
     /// What a node serves besides its API.
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     pub struct Site;
+
+    impl Site {
+        /// `pages` finds files by name; `metrics` writes the text of `/metrics`.
+        pub fn new(
+            _pages: fn(&str) -> Option<Page>,
+            _metrics: impl Fn() -> String + 'static,
+        ) -> Self {
+            Site
+        }
+    }
 }
 
 /// Our certificate.
@@ -63,7 +77,17 @@ pub mod tls {
 
 /// Others' certificates.
 pub mod trust {
+    use std::io;
+    use std::path::Path;
+
     /// Whom we believe.
-    #[derive(Debug, Clone, Default)]
+    #[derive(Debug, Clone)]
     pub struct Trust;
+
+    impl Trust {
+        /// The public authorities of the web, and those in the PEM file `ca`.
+        pub fn new(_ca: Option<&Path>) -> io::Result<Self> {
+            Ok(Trust)
+        }
+    }
 }

@@ -10,13 +10,13 @@ use farcast_core::outbox::Outbox;
 use farcast_core::report::Report;
 
 /// From `later` to `late`.
-pub const LATER: Duration = Duration::from_millis(60);
+pub(crate) const LATER: Duration = Duration::from_millis(60);
 
 /// Answers a datagram with two copies and its first half. Knows three words:
 /// `bind` (binds a socket, which then says `bound`), `unbind` (drops that), `later` (says `late`).
-pub struct Echo {
+pub(crate) struct Echo {
     /// Where `bind` binds.
-    pub near: SocketAddr,
+    near: SocketAddr,
     /// The last one who said something, and to which address of ours.
     last: Option<(SocketAddr, SocketAddr)>,
     bound: Option<SocketAddr>,
@@ -24,7 +24,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    pub fn new(near: SocketAddr) -> Self {
+    pub(crate) fn new(near: SocketAddr) -> Self {
         Echo { near, last: None, bound: None, deadline: None }
     }
 

@@ -18,8 +18,10 @@ pub mod server {
         _tls: Option<Tls>,
         _site: Rc<Site>,
         _facts: Sender<Fact>,
-        _executor: Rc<LocalExecutor<'static>>,
+        executor: Rc<LocalExecutor<'static>>,
     ) {
+        // A task that owned its executor would keep itself alive for ever.
+        drop(executor);
         while runtime.accept(&listener).await.is_ok() {}
     }
 }
@@ -41,8 +43,9 @@ pub mod client {
         _trust: Trust,
         errands: Receiver<Errand>,
         _facts: Sender<Fact>,
-        _executor: Rc<LocalExecutor<'static>>,
+        executor: Rc<LocalExecutor<'static>>,
     ) {
+        drop(executor);
         while errands.recv().await.is_ok() {}
     }
 }

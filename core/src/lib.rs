@@ -4,6 +4,7 @@
 //! randomness. `ARCHITECTURE.md` shows how a packet and a request walk through its rooms.
 
 pub mod config;
+pub mod director;
 pub mod http;
 pub mod limits;
 pub mod machine;

@@ -24,6 +24,8 @@ pub const SESSIONS: usize = 10_000;
 pub const STREAMS: usize = 1_000;
 /// Characters of a stream's name.
 pub const STREAM_NAME: usize = 128;
+/// Characters of a bearer token; ours have at most about 350, other tools may add claims.
+pub const TOKEN: usize = 2048;
 /// Audio and video tracks of one stream.
 pub const TRACKS: usize = 8;
 /// Media sections in an SDP that we accept.

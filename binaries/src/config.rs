@@ -158,12 +158,16 @@ fn or_list<T>(above: Vec<T>, below: Vec<T>) -> Vec<T> {
     if above.is_empty() { below } else { above }
 }
 
-/// `7:` for what begins its line, else `7:12:`, both counted from one.
+/// `7:` for what begins its line, as keys and headers of tables do, else `7:12:`; both are counted
+/// from one.
 fn place(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    if column == 1 { format!("{line}:") } else { format!("{line}:{column}:") }
+    let left = before.rsplit('\n').next().unwrap_or("");
+    match left.trim_start_matches([' ', '\t', '[']) {
+        "" => format!("{line}:"),
+        _ => format!("{line}:{}:", left.chars().count() + 1),
+    }
 }
 
 /// Says what serde says, in the words of somebody who writes a file.

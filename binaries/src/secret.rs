@@ -47,6 +47,13 @@ impl Secret {
         Ok(Secret(Key { secret }))
     }
 
+    fn read(value: toml::Value) -> Result<Self, String> {
+        match value {
+            toml::Value::String(text) => Secret::parse(&text),
+            _ => Err("a key is a string; put it in quotes".into()),
+        }
+    }
+
     /// The key for the core.
     pub fn key(&self) -> Key {
         self.0.clone()
@@ -104,25 +111,15 @@ impl fmt::Debug for Bearer {
 // Both are read as plain values first, because serde's own messages about a wrong type repeat
 // what they found.
 
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match toml::Value::deserialize(from)? {
-            toml::Value::String(text) => Secret::parse(&text).map_err(D::Error::custom),
-            _ => Err(D::Error::custom("a key is a string; put it in quotes")),
-        }
-    }
-}
-
 impl<'de> Deserialize<'de> for Secrets {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(from)? {
             toml::Value::Array(list) => {
-                let secrets = list.into_iter().map(|value| Secret::deserialize(value));
-                Ok(Secrets(
-                    secrets
-                        .collect::<Result<_, _>>()
-                        .map_err(|error| D::Error::custom(error.message()))?,
-                ))
+                let secret = |(index, value)| {
+                    Secret::read(value).map_err(|why| format!("key {}: {why}", index + 1))
+                };
+                let secrets = list.into_iter().enumerate().map(secret);
+                Ok(Secrets(secrets.collect::<Result<_, _>>().map_err(D::Error::custom)?))
             }
             _ => Err(D::Error::custom("keys is a list of strings; write keys = [\"…\"]")),
         }

@@ -10,7 +10,7 @@ use farcast_core::limits;
 
 use crate::config::{self, Log, Runtime, Tls, Wishes};
 use crate::error::StartError;
-use crate::secret::{MAKE_ONE, Secrets};
+use crate::secret::{Secrets, make_file};
 
 /// In what the programs for nodes differ.
 #[derive(Debug, Clone, Copy)]
@@ -94,10 +94,13 @@ impl Settings {
     }
 }
 
-/// Every IP of this machine's interfaces, loopback included.
+/// The IPs of this machine's interfaces that are up, loopback included.
 pub fn interfaces() -> Result<Vec<IpAddr>, StartError> {
     match if_addrs::get_if_addrs() {
-        Ok(all) => Ok(all.iter().map(|interface| interface.ip()).collect()),
+        Ok(all) => {
+            let up = all.iter().filter(|one| one.is_oper_up() || one.is_loopback());
+            Ok(up.map(|one| one.ip()).collect())
+        }
         Err(error) => Err(StartError(format!(
             "cannot list this machine's network interfaces: {error}; name the address that \
              browsers reach with --public IP"
@@ -136,10 +139,11 @@ fn access(wishes: &Wishes, role: &Role) -> Result<Access, StartError> {
         (false, true) => Err(StartError(format!(
             "this node has no keys for tokens, so nobody could publish or watch.\n\
              Either make a key and give it to all your nodes (beside your other flags):\n    \
-             {MAKE_ONE} > farcast.keys\n    \
+             {make}\n    \
              {program} --key-file farcast.keys\n\
              or let everybody do everything, in a network that you trust:\n    \
              {program} --open",
+            make = make_file("farcast.keys"),
             program = role.program
         ))),
     }

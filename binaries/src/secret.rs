@@ -11,8 +11,13 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::StartError;
 
-/// The command that makes a good key; every message about keys ends with it.
+/// The command that makes a good key; messages about keys end with it.
 pub const MAKE_ONE: &str = "openssl rand -base64 32";
+
+/// The command that puts a good key into a file that nobody else can read.
+pub fn make_file(path: &str) -> String {
+    format!("(umask 077; {MAKE_ONE} > {path})")
+}
 
 /// A key for tokens: at least 32 bytes of text, taken as they stand, or `base64:` and the base64
 /// of at least 32 bytes.
@@ -39,7 +44,8 @@ impl Secret {
         };
         if secret.len() < Key::SHORTEST {
             return Err(format!(
-                "this key has {} bytes, too few to be safe; make one of {} or more with: {MAKE_ONE}",
+                "this key has {} bytes, too few to be safe; make one of {} or more with: \
+                 {MAKE_ONE}",
                 secret.len(),
                 Key::SHORTEST
             ));
@@ -63,9 +69,9 @@ impl Secret {
 impl Secrets {
     /// Reads a key file: one key a line; empty lines and lines that begin with `#` are skipped.
     pub fn load(path: &Path) -> Result<Self, StartError> {
-        let shown = path.display();
+        let shown = path.display().to_string();
+        let make = make_file(&shown);
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let make = format!("{MAKE_ONE} > {shown}");
             StartError(format!("cannot read the key file {shown}: {error}; make one with: {make}"))
         })?;
         let mut secrets = Vec::new();
@@ -78,7 +84,6 @@ impl Secrets {
             secrets.push(secret);
         }
         if secrets.is_empty() {
-            let make = format!("{MAKE_ONE} > {shown}");
             return Err(StartError(format!("{shown} holds no key; make one with: {make}")));
         }
         Ok(Secrets(secrets))

@@ -1,5 +1,7 @@
 //! What people meet when they type our commands: words, exit codes, and who overrides whom.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -132,7 +134,7 @@ fn a_node_without_keys_does_not_start_and_says_how_to_go_on() {
             format!(
                 "{name}: this node has no keys for tokens, so nobody could publish or watch.\n\
                  Either make a key and give it to all your nodes (beside your other flags):\n    \
-                 openssl rand -base64 32 > farcast.keys\n    \
+                 (umask 077; openssl rand -base64 32 > farcast.keys)\n    \
                  {name} --key-file farcast.keys\n\
                  or let everybody do everything, in a network that you trust:\n    \
                  {name} --open\n"
@@ -175,7 +177,7 @@ fn a_missing_file_is_named() {
     assert_eq!(
         stderr(&output),
         "farcast-origin: cannot read the key file none/keys: No such file or directory (os error \
-         2); make one with: openssl rand -base64 32 > none/keys\n"
+         2); make one with: (umask 077; openssl rand -base64 32 > none/keys)\n"
     );
 }
 

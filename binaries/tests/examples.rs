@@ -1,5 +1,7 @@
 //! The files in `deploy` are good, and show every key.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,9 +72,10 @@ fn services_start_what_is_there_with_the_settings_that_are_there() {
     for node in ["origin", "edge"] {
         let unit = fs::read_to_string(deploy(&format!("farcast-{node}.service"))).unwrap();
         for line in [
-            &format!("ExecStart=/usr/local/bin/farcast-{node} --config /etc/farcast/{node}.toml")
+            &format!("ExecStart=/usr/local/bin/farcast-{node} --config /etc/farcast/{node}.toml \\")
                 as &str,
-            "Environment=FARCAST_KEY_FILE=%d/keys",
+            "    --key-file ${CREDENTIALS_DIRECTORY}/keys",
+            "LoadCredential=keys:/etc/farcast/keys",
             "DynamicUser=yes",
             "AmbientCapabilities=CAP_NET_BIND_SERVICE",
             "Restart=always",

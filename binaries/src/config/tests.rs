@@ -51,8 +51,8 @@ fn wrong_values_are_refused_with_their_place() {
     );
     assert_eq!(
         error("keys = [\"0123456789abcdef0123456789abcdef\", \"sesame\"]\n"),
-        "origin.toml:1:8: key 2: this key has 6 bytes, too few to be safe; make one of 32 or more with: \
-         openssl rand -base64 32"
+        "origin.toml:1:8: key 2: this key has 6 bytes, too few to be safe; make one of 32 or more \
+         with: openssl rand -base64 32"
     );
 }
 

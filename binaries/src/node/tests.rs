@@ -42,7 +42,7 @@ fn an_open_node_needs_nothing_else() {
 fn without_keys_a_node_says_how_to_go_on() {
     let expected = "this node has no keys for tokens, so nobody could publish or watch.\n\
         Either make a key and give it to all your nodes (beside your other flags):\n    \
-        openssl rand -base64 32 > farcast.keys\n    \
+        (umask 077; openssl rand -base64 32 > farcast.keys)\n    \
         farcast-origin --key-file farcast.keys\n\
         or let everybody do everything, in a network that you trust:\n    \
         farcast-origin --open";

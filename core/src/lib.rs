@@ -6,7 +6,13 @@
 pub mod config;
 pub mod director;
 pub mod http;
+pub mod hub;
 pub mod limits;
 pub mod machine;
+pub mod media;
+pub mod node;
 pub mod outbox;
 pub mod report;
+pub mod seed;
+pub mod ticket;
+pub mod timers;

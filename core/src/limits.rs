@@ -60,3 +60,13 @@ pub const RELAY_CALL: Duration = Duration::from_secs(5);
 /// The first and the longest pause before a broken relay is tried again; it doubles in between.
 pub const RELAY_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(250), Duration::from_secs(5));
+
+/// Packets of one track at one sink that can be repeated, and for how long: more than a second of
+/// 2.5 Mbit/s, and far more than a round trip.
+pub const REPAIR_PACKETS: usize = 512;
+/// See [`REPAIR_PACKETS`].
+pub const REPAIR_AGE: Duration = Duration::from_secs(2);
+/// Addresses that one session may be reached at; a phone changes them now and then.
+pub const PEER_ADDRESSES: usize = 8;
+/// How long a token that a node makes for itself is good; it makes one for every call.
+pub const OWN_TOKEN: Duration = Duration::from_secs(60);

@@ -107,7 +107,9 @@ impl fmt::Display for Report {
             SessionOpened { session, role, stream } => {
                 write!(f, "session {session}: {role} of {stream}")
             }
-            SessionConnected { session, peer } => write!(f, "session {session}: connected to {peer}"),
+            SessionConnected { session, peer } => {
+                write!(f, "session {session}: connected to {peer}")
+            }
             SessionEnded { session, role, why } => write!(f, "session {session} ({role}): {why}"),
             RelayUp { stream, edge } => write!(f, "relaying {stream} to {edge}"),
             RelayFailed { stream, edge, why, retry_ms } => {

@@ -1,0 +1,90 @@
+//! Every session of the node by its two names: the hub's number and the public, unguessable one.
+
+use std::collections::BTreeMap;
+
+use crate::hub::words::SessionId;
+use crate::machine::ConnectionId;
+use crate::media::track::{Epoch, StreamName};
+
+/// What the director knows of a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) role: Role,
+    pub(crate) stream: StreamName,
+    /// The last part of its `Location`; knowing it is what allows to change the session.
+    pub(crate) resource: String,
+    /// Counts its ICE sessions; the entity tag.
+    pub(crate) generation: u32,
+    /// The WebSocket that is told about it.
+    pub(crate) connection: Option<ConnectionId>,
+    /// Whether the peer has been silent for a while.
+    pub(crate) quiet: bool,
+    /// What a publisher gets once a hub has taken its offer.
+    pub(crate) claim: Option<Claim>,
+}
+
+/// A publisher's right to its stream's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Which life of the stream begins.
+    pub(crate) epoch: Epoch,
+    /// The node that the publisher is connected to.
+    pub(crate) holder: String,
+}
+
+/// What a session is here for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Publisher,
+    Viewer,
+    Relay,
+}
+
+impl Record {
+    /// The entity tag of its ICE session (RFC 9725 section 4.3.1), without quotes.
+    pub(crate) fn etag(&self) -> String {
+        format!("ice-{}", self.generation)
+    }
+}
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    by_id: BTreeMap<SessionId, Record>,
+    by_resource: BTreeMap<String, SessionId>,
+}
+
+impl Registry {
+    pub(crate) fn insert(&mut self, session: SessionId, record: Record) {
+        self.by_resource.insert(record.resource.clone(), session);
+        self.by_id.insert(session, record);
+    }
+
+    pub(crate) fn remove(&mut self, session: SessionId) -> Option<Record> {
+        let record = self.by_id.remove(&session)?;
+        self.by_resource.remove(&record.resource);
+        Some(record)
+    }
+
+    pub(crate) fn get(&self, session: SessionId) -> Option<&Record> {
+        self.by_id.get(&session)
+    }
+
+    pub(crate) fn get_mut(&mut self, session: SessionId) -> Option<&mut Record> {
+        self.by_id.get_mut(&session)
+    }
+
+    pub(crate) fn find(&self, resource: &str) -> Option<SessionId> {
+        self.by_resource.get(resource).copied()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// How many publishers, viewers and relays there are.
+    pub(crate) fn population(&self) -> (u64, u64, u64) {
+        let count = |role| self.by_id.values().filter(|r| r.role == role).count() as u64;
+        (count(Role::Publisher), count(Role::Viewer), count(Role::Relay))
+    }
+}

@@ -1,0 +1,526 @@
+//! The media road of one core: sessions, who gets whose packets, and when. It knows streams by
+//! name and decides nothing about who may do what.
+
+mod demux;
+mod fanout;
+mod keyframe;
+mod numbering;
+mod road;
+pub mod session;
+mod streams;
+pub mod words;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::config::Addresses;
+use crate::http::Problem;
+use crate::hub::demux::{Demux, SessionKey};
+use crate::hub::road::Road;
+use crate::hub::session::crypto::Crypto;
+use crate::hub::session::entropy::Entropy;
+use crate::hub::session::negotiate::Plan;
+use crate::hub::session::path::Paths;
+use crate::hub::session::{Session, SessionEvent, Setup};
+use crate::hub::streams::{Streams, TrackId};
+use crate::hub::words::{Command, Event, SessionId};
+use crate::limits;
+use crate::machine::Datagram;
+use crate::media::sdp::Description;
+use crate::media::track::{Epoch, StreamName, Track};
+use crate::outbox::Outbox;
+use crate::report::Report;
+use crate::seed::Seed;
+use crate::ticket::Ticket;
+use crate::timers::Timers;
+
+/// The sessions of one core and the road between them.
+pub struct Hub {
+    crypto: Crypto,
+    addresses: Addresses,
+    /// Of the sockets that all sessions but relay links share.
+    paths: Arc<Paths>,
+    entropy: Entropy,
+    sessions: Slab<Member>,
+    by_id: HashMap<SessionId, SessionKey>,
+    demux: Demux,
+    streams: Streams,
+    timers: Timers<Timer>,
+    road: Road,
+}
+
+/// A session and what the hub knows of it.
+struct Member {
+    id: SessionId,
+    role: Role,
+    stream: StreamName,
+    session: Session,
+    /// What a connected publisher's tracks are called on the road, by their number.
+    tracks: Vec<TrackId>,
+    /// Whether the peer has been silent for a while.
+    quiet: bool,
+    /// Whether something waits in the session for [`Hub::flush`].
+    written: bool,
+}
+
+/// What a session is here for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Role {
+    Publisher { epoch: Epoch, tracks: Vec<Track> },
+    Viewer,
+    Relay,
+}
+
+impl Role {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Role::Publisher { .. } => "publisher",
+            Role::Viewer => "viewer",
+            Role::Relay => "relay",
+        }
+    }
+}
+
+/// Every reason to wake up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// str0m wants to hear of the time.
+    Session(SessionKey),
+    /// The session should be connected by now.
+    Setup(SessionKey),
+    /// The peer should have been heard by now.
+    Silence(SessionKey),
+    /// A keyframe wish has waited long enough.
+    Keyframe(TrackId),
+}
+
+impl Hub {
+    /// A hub whose shared sockets are `addresses.udp`.
+    pub fn new(addresses: Addresses, crypto: Crypto, seed: Seed) -> Self {
+        Hub {
+            paths: Arc::new(Paths::new(&addresses.udp, &addresses)),
+            crypto,
+            addresses,
+            entropy: Entropy::new(seed),
+            sessions: Slab::new(),
+            by_id: HashMap::new(),
+            demux: Demux::default(),
+            streams: Streams::default(),
+            timers: Timers::new(),
+            road: Road::default(),
+        }
+    }
+
+    /// When the hub wants to hear of the time next.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Does what the director wants.
+    pub fn command(
+        &mut self,
+        now: Instant,
+        command: Command,
+        events: &mut Vec<Event>,
+        out: &mut Outbox,
+    ) {
+        match command {
+            Command::Publish { session, stream, epoch, replaces, offer, ticket } => {
+                let result = self.publish(now, session, stream, epoch, &offer, out);
+                if let Some(old) = self.key_of(replaces).filter(|_| result.is_ok()) {
+                    self.end(now, old, "another publisher took its place", events, out);
+                }
+                events.push(Event::Answered { session, ticket, result });
+            }
+            Command::Play { session, stream, offer, ticket } => {
+                let result = self.play(now, session, stream, &offer, out);
+                events.push(Event::Answered { session, ticket, result });
+            }
+            Command::Push { session, stream, bound } => {
+                let result = self.push(now, session, stream, bound, out);
+                events.push(Event::Offered { session, result });
+            }
+            Command::Accept { session, answer } => self.accept(now, session, &answer, events, out),
+            Command::AddCandidates { session, candidates } => {
+                let Some(key) = self.key_of(Some(session)) else { return };
+                for candidate in &candidates {
+                    self.sessions[key].session.add_candidate(candidate);
+                }
+                self.advance(now, key, events, out);
+            }
+            Command::Restart { session, ufrag, password, ticket } => {
+                self.restart(session, ufrag, password, ticket, events);
+            }
+            Command::Close { session, why } => {
+                if let Some(key) = self.key_of(Some(session)) {
+                    self.end(now, key, why, events, out);
+                }
+            }
+        }
+        self.fan_out(now, events, out);
+    }
+
+    fn publish(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        stream: StreamName,
+        epoch: Epoch,
+        offer: &Description,
+        out: &mut Outbox,
+    ) -> Result<String, Problem> {
+        let (plan, tracks) = Plan::publish(offer)?;
+        if tracks.len() > limits::TRACKS {
+            let detail = format!("a stream holds at most {} tracks; send fewer", limits::TRACKS);
+            return Err(Problem::new(422, "too many tracks", detail));
+        }
+        let (session, answer) =
+            Session::answer(self.setup(now), offer, &plan).map_err(unusable_offer)?;
+        self.admit(now, id, Role::Publisher { epoch, tracks }, stream, session, out);
+        Ok(answer)
+    }
+
+    fn play(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        stream: StreamName,
+        offer: &Description,
+        out: &mut Outbox,
+    ) -> Result<String, Problem> {
+        let Some(tracks) = self.streams.tracks(&stream) else {
+            let detail = format!("nobody publishes {stream} here at the moment");
+            return Err(Problem::new(404, "unknown stream", detail).retry_after(1));
+        };
+        let plan = Plan::play(offer, tracks)?;
+        let (session, answer) =
+            Session::answer(self.setup(now), offer, &plan).map_err(unusable_offer)?;
+        let key = self.admit(now, id, Role::Viewer, stream.clone(), session, out);
+        self.streams.join(&stream, key);
+        Ok(answer)
+    }
+
+    fn push(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        stream: StreamName,
+        bound: SocketAddr,
+        out: &mut Outbox,
+    ) -> Result<String, &'static str> {
+        let tracks = self.streams.tracks(&stream).ok_or("the stream is gone")?.to_vec();
+        let paths = Arc::new(Paths::new(&[bound], &self.addresses));
+        let setup = Setup { paths: paths.clone(), ..self.setup(now) };
+        let (session, offer) =
+            Session::offer(setup, &tracks).ok_or("the stream has no tracks to offer")?;
+        let key = self.admit(now, id, Role::Relay, stream.clone(), session, out);
+        self.streams.join(&stream, key);
+        self.demux.bind(bound, key);
+        paths.locals().for_each(|local| self.demux.bind(local, key));
+        Ok(offer)
+    }
+
+    fn accept(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        answer: &str,
+        events: &mut Vec<Event>,
+        out: &mut Outbox,
+    ) {
+        let Some(key) = self.key_of(Some(id)) else { return };
+        let member = &mut self.sessions[key];
+        let tracks = self.streams.tracks(&member.stream).unwrap_or(&[]);
+        match member.session.accept_answer(answer, tracks, &mut self.entropy) {
+            Ok(()) => self.advance(now, key, events, out),
+            Err(why) => {
+                out.report(Report::Bad { session: id.0, what: "answer", why });
+                self.end(now, key, "the edge's answer does not fit our offer", events, out);
+            }
+        }
+    }
+
+    fn restart(
+        &mut self,
+        id: SessionId,
+        ufrag: String,
+        password: String,
+        ticket: Ticket,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(key) = self.key_of(Some(id)) else { return };
+        let credentials = self.entropy.credentials();
+        let session = &mut self.sessions[key].session;
+        self.demux.forget_ufrag(session.ufrag());
+        self.demux.admit(&credentials.ufrag, key);
+        session.restart(credentials, ufrag, password);
+        events.push(Event::Restarted { ticket, fragment: session.fragment() });
+    }
+
+    fn key_of(&self, session: Option<SessionId>) -> Option<SessionKey> {
+        self.by_id.get(&session?).copied()
+    }
+
+    fn setup(&mut self, now: Instant) -> Setup<'_> {
+        let credentials = self.entropy.credentials();
+        let (crypto, paths) = (&self.crypto, self.paths.clone());
+        Setup { now, crypto, credentials, paths, entropy: &mut self.entropy }
+    }
+
+    fn admit(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        role: Role,
+        stream: StreamName,
+        session: Session,
+        out: &mut Outbox,
+    ) -> SessionKey {
+        let (role_name, stream_name) = (role.as_str(), stream.to_string());
+        out.report(Report::SessionOpened { session: id.0, role: role_name, stream: stream_name });
+        let deadline = session.deadline();
+        let key = self.sessions.insert(Member {
+            id,
+            role,
+            stream,
+            session,
+            tracks: Vec::new(),
+            quiet: false,
+            written: false,
+        });
+        self.by_id.insert(id, key);
+        self.demux.admit(self.sessions[key].session.ufrag(), key);
+        self.timers.set(Timer::Session(key), deadline);
+        self.timers.set(Timer::Setup(key), now + limits::SETUP);
+        self.timers.set(Timer::Silence(key), now + limits::QUIET);
+        key
+    }
+
+    /// Everything that one read of a socket brought.
+    pub fn datagrams(
+        &mut self,
+        now: Instant,
+        datagrams: &[Datagram<'_>],
+        events: &mut Vec<Event>,
+        out: &mut Outbox,
+    ) {
+        let mut stray = 0;
+        let mut heard = std::mem::take(&mut self.road.events);
+        for datagram in datagrams {
+            let Some(key) = self.owner(datagram) else {
+                stray += 1;
+                continue;
+            };
+            let session = &mut self.sessions[key].session;
+            session.receive(now, datagram, &mut self.entropy, &mut heard, out);
+            self.timers.hasten(Timer::Session(key), session.deadline());
+            self.listen(now, key, &mut heard, events, out);
+        }
+        self.road.events = heard;
+        if stray > 0 {
+            out.report(Report::Stray { datagrams: stray });
+        }
+        self.fan_out(now, events, out);
+    }
+
+    /// Whose datagram this is. An ICE check names its session, and only one that carries the
+    /// session's password makes its sender's address known.
+    fn owner(&mut self, datagram: &Datagram<'_>) -> Option<SessionKey> {
+        // STUN is 0..=3 (RFC 7983 section 7).
+        let is_stun = datagram.payload.first().is_some_and(|byte| *byte <= 3);
+        if !is_stun {
+            return self.demux.by_address(datagram.local, datagram.peer);
+        }
+        if let Some(key) = self.demux.by_socket(datagram.local) {
+            return Some(key);
+        }
+        let key = session::checked(datagram.payload, |ufrag| self.demux.by_ufrag(ufrag))?;
+        if self.demux.by_address(datagram.local, datagram.peer) != Some(key) {
+            let session = &mut self.sessions[key].session;
+            if !session.authenticates(datagram) {
+                return None;
+            }
+            self.demux.learn(datagram.peer, key);
+            if let Some(forgotten) = session.add_peer(datagram.peer) {
+                self.demux.unlearn(forgotten, key);
+            }
+        }
+        Some(key)
+    }
+
+    /// Does what has become due.
+    pub fn timeout(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
+        while let Some(timer) = self.timers.due(now) {
+            match timer {
+                Timer::Session(key) => self.advance(now, key, events, out),
+                Timer::Setup(key) => {
+                    if !self.sessions[key].session.is_connected() {
+                        let why = "no connection within 15 s; is UDP blocked on the way?";
+                        self.end(now, key, why, events, out);
+                    }
+                }
+                Timer::Silence(key) => self.check_silence(now, key, events, out),
+                Timer::Keyframe(track) => self.ask_keyframe(now, track, events, out),
+            }
+        }
+        self.fan_out(now, events, out);
+    }
+
+    fn check_silence(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        events: &mut Vec<Event>,
+        out: &mut Outbox,
+    ) {
+        let member = &mut self.sessions[key];
+        let heard = member.session.heard_at();
+        let silent = now.saturating_duration_since(heard);
+        if silent >= limits::SILENT {
+            return self.end(now, key, "the peer fell silent", events, out);
+        }
+        let quiet = silent >= limits::QUIET;
+        if quiet != member.quiet {
+            member.quiet = quiet;
+            events.push(Event::Quiet { session: member.id, quiet });
+        }
+        // A quiet peer is looked at often, so that it counts as heard again soon after it is.
+        let next = if quiet { now + limits::QUIET / 8 } else { heard + limits::QUIET };
+        self.timers.set(Timer::Silence(key), next);
+    }
+
+    fn advance(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        events: &mut Vec<Event>,
+        out: &mut Outbox,
+    ) {
+        let mut heard = std::mem::take(&mut self.road.events);
+        let session = &mut self.sessions[key].session;
+        session.advance(now, &mut self.entropy, &mut heard, out);
+        self.timers.hasten(Timer::Session(key), session.deadline());
+        self.listen(now, key, &mut heard, events, out);
+        self.road.events = heard;
+    }
+
+    /// Takes what a session told.
+    fn listen(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        heard: &mut Vec<SessionEvent>,
+        events: &mut Vec<Event>,
+        out: &mut Outbox,
+    ) {
+        let mut gone = None;
+        for event in heard.drain(..) {
+            let member = &self.sessions[key];
+            match event {
+                SessionEvent::Packet { slot, packet } => {
+                    if let Some(track) = member.tracks.get(slot) {
+                        self.road.arrived(*track, packet);
+                    }
+                }
+                SessionEvent::KeyframeWished { slot } => {
+                    if let Some(track) = self.streams.track_in(&member.stream, slot) {
+                        self.road.wish(track);
+                    }
+                }
+                SessionEvent::Connected => self.connected(key, events, out),
+                SessionEvent::Gone(why) => gone = Some(why),
+            }
+        }
+        if let Some(why) = gone {
+            self.end(now, key, why, events, out);
+        }
+    }
+
+    fn connected(&mut self, key: SessionKey, events: &mut Vec<Event>, out: &mut Outbox) {
+        self.timers.clear(Timer::Setup(key));
+        let member = &self.sessions[key];
+        let (id, stream) = (member.id, member.stream.clone());
+        if let Some(peer) = member.session.peers().last().copied() {
+            out.report(Report::SessionConnected { session: id.0, peer });
+        }
+        events.push(Event::Connected { session: id });
+        if let Role::Publisher { epoch, tracks } = member.role.clone() {
+            out.report(Report::Published { stream: stream.to_string(), epoch, session: id.0 });
+            events.push(Event::Published { session: id, tracks: tracks.clone() });
+            let (ids, sinks) = self.streams.publish(&stream, key, tracks);
+            self.sessions[key].tracks = ids;
+            for sink in sinks {
+                self.attach(sink);
+            }
+        } else {
+            self.attach(key);
+        }
+    }
+
+    /// A connected sink gets its stream's packets from now on, and needs a keyframe first.
+    fn attach(&mut self, key: SessionKey) {
+        let member = &self.sessions[key];
+        if !member.session.is_connected() {
+            return;
+        }
+        for slot in member.session.sending() {
+            if let Some(track) = self.streams.track_in(&member.stream, slot) {
+                self.road.attach(track, key);
+                self.road.wish(track);
+            }
+        }
+    }
+
+    fn end(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        why: &'static str,
+        events: &mut Vec<Event>,
+        out: &mut Outbox,
+    ) {
+        let Some(mut member) = self.sessions.try_remove(key) else { return };
+        member.session.close(now, &mut self.entropy, out);
+        let session = &member.session;
+        self.by_id.remove(&member.id);
+        self.demux.remove(key, session.ufrag(), session.peers(), session.paths().locals());
+        for timer in [Timer::Session(key), Timer::Setup(key), Timer::Silence(key)] {
+            self.timers.clear(timer);
+        }
+        let (id, role) = (member.id, member.role.as_str());
+        out.report(Report::SessionEnded { session: id.0, role, why });
+        events.push(Event::Ended { session: id, why });
+        match member.role {
+            Role::Publisher { epoch, .. } => {
+                let Some(tracks) = self.streams.unpublish(&member.stream, key) else { return };
+                let stream = member.stream.to_string();
+                out.report(Report::Unpublished { stream, epoch });
+                for track in tracks {
+                    self.road.remove(track);
+                    self.timers.clear(Timer::Keyframe(track));
+                }
+            }
+            Role::Viewer | Role::Relay => {
+                let tracks = self.streams.leave(&member.stream, key);
+                self.road.detach(tracks, key);
+            }
+        }
+    }
+
+    /// Ends every session: the process is about to stop.
+    pub fn stop(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
+        let keys: Vec<SessionKey> = self.sessions.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.end(now, key, "this node stops", events, out);
+        }
+    }
+}
+
+fn unusable_offer(why: String) -> Problem {
+    let detail = format!("the SDP offer cannot be used: {why}");
+    Problem::new(422, "malformed SDP", detail)
+}

@@ -1,0 +1,139 @@
+//! What a director tells a hub, and what a hub tells its director: plain values that could cross a
+//! core.
+
+use std::net::SocketAddr;
+
+use crate::http::Problem;
+use crate::media::sdp::Description;
+use crate::media::track::{Epoch, StreamName, Track};
+use crate::ticket::Ticket;
+
+/// The director's name for a session; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// What a director wants of a hub.
+#[derive(Debug)]
+pub enum Command {
+    /// Take a stream from the peer who offers it.
+    Publish {
+        /// The new session.
+        session: SessionId,
+        /// What it publishes.
+        stream: StreamName,
+        /// Which life of the stream this is.
+        epoch: Epoch,
+        /// The session whose place it takes, if its offer can be used.
+        replaces: Option<SessionId>,
+        /// The peer's offer.
+        offer: Description,
+        /// Where the answer goes.
+        ticket: Ticket,
+    },
+    /// Serve a stream to the peer who offers to receive it.
+    Play {
+        /// The new session.
+        session: SessionId,
+        /// What it plays.
+        stream: StreamName,
+        /// The peer's offer.
+        offer: Description,
+        /// Where the answer goes.
+        ticket: Ticket,
+    },
+    /// Make an offer of a stream for a downstream node, on a socket of its own.
+    Push {
+        /// The new session.
+        session: SessionId,
+        /// What it relays.
+        stream: StreamName,
+        /// The socket.
+        bound: SocketAddr,
+    },
+    /// Take the downstream node's answer.
+    Accept {
+        /// The session that made the offer.
+        session: SessionId,
+        /// The SDP answer.
+        answer: String,
+    },
+    /// Add candidates that the peer trickled.
+    AddCandidates {
+        /// Whose.
+        session: SessionId,
+        /// The values of the candidate attributes.
+        candidates: Vec<String>,
+    },
+    /// Restart ICE with the peer's new credentials.
+    Restart {
+        /// Whose.
+        session: SessionId,
+        /// The peer's new ufrag.
+        ufrag: String,
+        /// The peer's new password.
+        password: String,
+        /// Where the answer goes.
+        ticket: Ticket,
+    },
+    /// End a session.
+    Close {
+        /// Which.
+        session: SessionId,
+        /// Why, for the report.
+        why: &'static str,
+    },
+}
+
+/// What happened in a hub.
+#[derive(Debug)]
+pub enum Event {
+    /// The answer to [`Command::Publish`] or [`Command::Play`]. On an error there is no session.
+    Answered {
+        /// Which.
+        session: SessionId,
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// The SDP answer.
+        result: Result<String, Problem>,
+    },
+    /// The answer to [`Command::Push`]. On an error there is no session.
+    Offered {
+        /// Which.
+        session: SessionId,
+        /// The SDP offer, or why there is none.
+        result: Result<String, &'static str>,
+    },
+    /// The answer to [`Command::Restart`].
+    Restarted {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// Our new credentials and candidates.
+        fragment: String,
+    },
+    /// A session's media can flow.
+    Connected {
+        /// Which.
+        session: SessionId,
+    },
+    /// A stream has a connected publisher.
+    Published {
+        /// The publisher.
+        session: SessionId,
+        /// What the stream is made of.
+        tracks: Vec<Track>,
+    },
+    /// A peer has been silent for a while, or is heard again.
+    Quiet {
+        /// Whose.
+        session: SessionId,
+        /// Whether it is silent now.
+        quiet: bool,
+    },
+    /// A session is gone.
+    Ended {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        why: &'static str,
+    },
+}

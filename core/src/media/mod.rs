@@ -1,0 +1,7 @@
+//! The words of media that every room shares: packets, tracks, codecs, descriptions. It knows
+//! nothing else of ours.
+
+pub mod codec;
+pub mod packet;
+pub mod sdp;
+pub mod track;

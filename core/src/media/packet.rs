@@ -1,0 +1,54 @@
+//! What travels from publishers toward viewers: one RTP packet, shared by all who get it.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+/// One RTP packet of a track, as its source numbered it.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    /// The source's extended sequence number (RFC 3711 section 3.3.1: 2¹⁶ × ROC + SEQ).
+    pub sequence: u64,
+    /// RTP time in the codec's clock.
+    pub timestamp: u32,
+    /// The marker bit: the last packet of a video frame, the first of a talk spurt.
+    pub marker: bool,
+    /// When it arrived here.
+    pub arrived: Instant,
+    /// Header extensions that are carried from hop to hop.
+    pub extensions: Extensions,
+    /// The payload without the RTP header; never copied per viewer.
+    pub payload: Arc<[u8]>,
+}
+
+/// Header extensions that survive a hop; those that describe one hop (transport-cc,
+/// abs-send-time, mid) do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extensions {
+    /// When the publisher captured the frame (abs-capture-time).
+    pub captured: Option<CaptureTime>,
+    /// Audio level in −dBov, 0 loudest, negative numbers (RFC 6464).
+    pub audio_level: Option<i8>,
+    /// Whether the audio holds a voice (RFC 6464).
+    pub voice: Option<bool>,
+    /// Clockwise rotation that the picture needs (3GPP TS 26.114 section 7.4.5).
+    pub rotation: Option<Rotation>,
+}
+
+/// The publisher's clock at the capture of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaptureTime {
+    /// NTP time of the capture system.
+    pub at: SystemTime,
+    /// Sender's clock minus capture system's, signed Q32.32 seconds.
+    pub offset: Option<i64>,
+}
+
+/// Clockwise rotation of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Rotation {
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
+}

@@ -140,10 +140,8 @@ impl<R: Runtime> Desk<R> {
         service_fn(move |request| {
             let (desk, seat, pulse) = (self.clone(), seat.clone(), pulse.clone());
             async move {
-                pulse.begin();
-                let answer = desk.answer::<S>(request, peer, seat).await;
-                pulse.end(desk.runtime.now());
-                Ok(answer)
+                let _answering = pulse.begin(desk.runtime.now());
+                Ok(desk.answer::<S>(request, peer, seat).await)
             }
         })
     }
@@ -258,13 +256,11 @@ impl Pulse {
         Pulse { answering: Cell::new(0), deadline: Cell::new(now + HEAD) }
     }
 
-    fn begin(&self) {
+    /// Counts a request until the guard is dropped: answered, or given up by its peer.
+    fn begin(self: &Rc<Self>, now: Instant) -> Answering {
         self.answering.set(self.answering.get() + 1);
-    }
-
-    fn end(&self, now: Instant) {
-        self.answering.set(self.answering.get() - 1);
         self.deadline.set(now + IDLE);
+        Answering(self.clone())
     }
 
     /// Ends when no request's head came in time.
@@ -283,13 +279,21 @@ impl Pulse {
     }
 }
 
+struct Answering(Rc<Pulse>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answering.set(self.0.answering.get() - 1);
+    }
+}
+
 /// After an accept that failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For the TLS handshake: three round trips around the world and a slow phone.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// From the connection's start to the first request's head.
 const HEAD: Duration = Duration::from_secs(10);
-/// From one answer to the next request's head.
+/// From one request's head to the next one's.
 const IDLE: Duration = Duration::from_secs(60);
 /// For a request's body.
 const BODY: Duration = Duration::from_secs(10);

@@ -169,10 +169,8 @@ impl<R: Runtime, S: Stream> Conversation<R, S> {
                 }
                 Err(End::Broken) => return clean,
                 Err(End::Refused(frame)) => {
-                    self.queue.clear();
-                    self.close(frame);
-                    let flushed = poll_fn(|cx| Pin::new(&mut self.socket).poll_flush(cx));
-                    let _ = within(&self.runtime, GOODBYE, flushed).await;
+                    let last = self.socket.send(Message::Close(Some(frame)));
+                    let _ = within(&self.runtime, GOODBYE, last).await;
                     return clean;
                 }
             }
@@ -208,10 +206,15 @@ impl<R: Runtime, S: Stream> Conversation<R, S> {
                 self.write_next()
             }
             Event::Written => {
-                self.unsent -= self.in_flight.take().unwrap_or_default();
+                let taken = self.in_flight.take().unwrap_or_default();
+                self.unsent -= taken;
                 self.write_next()?;
                 let (connection, unsent) = (self.connection, self.unsent);
-                self.tell(Fact::Writable { connection, unsent }).await
+                match taken {
+                    // A ping, which the core did not write.
+                    0 => Ok(()),
+                    _ => self.tell(Fact::Writable { connection, unsent }).await,
+                }
             }
             Event::Tick => self.tick(),
         }

@@ -43,7 +43,7 @@ fn a_request_reaches_the_core_and_its_reply_comes_back() {
 #[test]
 fn http2_over_tls_does_the_same() {
     let (directory, _authority, ca) = issued();
-    with_house(8, Some(load(&directory)), async |house| {
+    with_house(32, Some(load(&directory)), async |house| {
         house.reply(|request| {
             assert!(request.secure);
             assert_eq!(request.header("host"), Some("localhost"));

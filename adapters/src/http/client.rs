@@ -170,6 +170,7 @@ impl<R: Runtime> Client<R> {
 
     fn keep(&self, node: &Node, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
+        idle.retain(|_, connection| !connection.is_closed());
         if idle.len() < IDLE && !connection.is_closed() {
             idle.insert(node.clone(), connection);
         }

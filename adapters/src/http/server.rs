@@ -164,7 +164,7 @@ impl<R: Runtime> Desk<R> {
                         });
                         answer
                     }
-                    Err(refusal) => refusal,
+                    Err(refusal) => *refusal,
                 }
             }
             Route::Here => {
@@ -303,3 +303,22 @@ const REPLY: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 32 * 1024;
 /// HTTP/2 streams of one connection at a time: a page loads a dozen files.
 const STREAMS: u32 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_bounded_and_given_back() {
+        let (facts, _) = async_channel::bounded(1);
+        let site = Rc::new(Site::new(|_| None, String::new));
+        let tasks = Tasks::new(&Rc::new(LocalExecutor::new()));
+        let taken = Cell::new(limits::CONNECTIONS - 1);
+        let desk = Rc::new(Desk { runtime: (), site, facts, tasks, taken });
+        let last = Seat::take(&desk);
+        assert!(last.is_some());
+        assert!(Seat::take(&desk).is_none());
+        drop(last);
+        assert!(Seat::take(&desk).is_some());
+    }
+}

@@ -219,7 +219,7 @@ mod tests {
             ("/player?stream=action", Route::Here),
         ];
         for (uri, expected) in cases {
-            assert_eq!(Site::route(&uri.parse().unwrap()), expected, "{uri}");
+            assert_eq!(Site::route(&Uri::from_static(uri)), expected, "{uri}");
         }
     }
 

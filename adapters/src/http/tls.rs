@@ -173,9 +173,9 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_slice(&content).map_err(|error| {
         let path = path.display();
         TlsError(match error {
-            pem::Error::NoItemsFound => {
-                format!("key {path} holds no private key; it must begin with -----BEGIN PRIVATE KEY-----")
-            }
+            pem::Error::NoItemsFound => format!(
+                "key {path} holds no private key; it must begin with -----BEGIN PRIVATE KEY-----"
+            ),
             other => format!("key {path} is not valid PEM: {other}"),
         })
     })

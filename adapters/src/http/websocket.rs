@@ -39,7 +39,7 @@ pub(super) fn accept<R: Runtime, S: Stream>(
     facts: Sender<Fact>,
     mut request: Request<Incoming>,
     peer: SocketAddr,
-) -> Result<(Answer, impl Future<Output = ()> + 'static), Answer> {
+) -> Result<(Answer, impl Future<Output = ()> + 'static), Box<Answer>> {
     if request.version() != Version::HTTP_11 || !wants_websocket(request.headers()) {
         let detail = "connect to /ws as a WebSocket, over HTTP/1.1 (ws:// or wss://)";
         let mut refusal = wire::problem(&Problem::new(426, "upgrade required", detail));
@@ -49,17 +49,17 @@ pub(super) fn accept<R: Runtime, S: Stream>(
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        return Err(refusal);
+        return Err(Box::new(refusal));
     }
     let answer = create_response_with_body(&request, Default::default).map_err(|why| {
         let problem = Problem::new(400, "bad WebSocket handshake", why.to_string());
         let mut refusal = wire::problem(&problem);
         let version = HeaderValue::from_static("13");
         refusal.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, version);
-        refusal
+        Box::new(refusal)
     })?;
     if facts.is_full() {
-        return Err(wire::problem(&busy()));
+        return Err(Box::new(wire::problem(&busy())));
     }
     let upgraded = hyper::upgrade::on(&mut request);
     let conversation = async move {

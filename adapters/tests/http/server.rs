@@ -27,7 +27,7 @@ fn a_request_reaches_the_core_and_its_reply_comes_back() {
             assert_eq!(request.method, Method::Patch);
             assert_eq!((&*request.path, &*request.query), ("/whip/a%20b", "x=1"));
             assert_eq!(request.header("if-match"), Some("*"));
-            assert!(request.body.starts_with(b"hi"));
+            assert_eq!(request.body, b"hi");
             assert!(request.peer.ip().is_loopback() && !request.secure);
             let reply = Reply::new(200, "application/sdp", "v=0").with("etag", "\"1\"");
             answer.try_send(reply).unwrap();
@@ -69,6 +69,8 @@ fn http2_over_tls_does_the_same() {
         let response = soon(sender.send_request(request)).await.unwrap();
         assert_eq!(response.headers()["content-length"], "13");
         assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+        let request = Request::get("https://localhost/ws").body(Full::default()).unwrap();
+        assert_eq!(soon(sender.send_request(request)).await.unwrap().status(), 426);
     });
 }
 
@@ -101,6 +103,16 @@ fn a_body_of_the_largest_size_passes_and_one_byte_more_does_not() {
         let chunk = format!("{:x}\r\n{}\r\n", HTTP_BODY + 1, "x".repeat(HTTP_BODY + 1));
         let fields = format!("transfer-encoding: chunked\r\n\r\n{chunk}0\r\n");
         assert_problem(&house.ask("POST", "/whip/a", &fields).await, 413);
+    });
+}
+
+#[test]
+fn a_reply_that_http_cannot_carry_is_a_problem() {
+    with_house(8, None, async |house| {
+        house.reply(|_| Reply::empty(200).with("location", "/a\r\nset-cookie: b"));
+        let reply = house.get("/healthz", "").await;
+        assert_problem(&reply, 500);
+        assert!(!reply.contains("set-cookie"), "{reply}");
     });
 }
 

@@ -57,8 +57,11 @@ pub trait Udp: 'static {
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
     /// Receives into `batch`, as much as one system call brings; pending if there is nothing.
-    fn poll_recv(&self, cx: &mut Context<'_>, batch: &mut crate::batch::Batch)
-    -> Poll<io::Result<()>>;
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        batch: &mut crate::batch::Batch,
+    ) -> Poll<io::Result<()>>;
 
     /// Sends one run of datagrams; never waits: `WouldBlock` if the kernel has no room.
     fn send(&self, run: &Transmit<'_>) -> io::Result<()>;

@@ -1,0 +1,66 @@
+// Embed Player: finds a node, plays, waits, comes back; all by itself.
+
+import { Farcast, STATE } from '../sdk/farcast.js';
+import { button, element, parameters, showState, video } from './page.js';
+
+const { stream: name, token, server, balancers } = parameters();
+const remote = video('remote');
+const unmute = button('unmute');
+
+/** The last error, as long as it is still the reason for not playing. */
+let trouble = '';
+
+function start(/** @type {string} */ streamName) {
+  const session = Farcast.createSession({
+    urlServer: server ?? location.origin,
+    // A node that was named is meant; else any node may serve.
+    lbUrl: balancers.length > 0 || server ? balancers : [location.origin],
+    token,
+  });
+  const stream = session.createStream({ name: streamName, display: remote });
+  const show = () => {
+    const offline = stream.state === STATE.PENDING && session.state === STATE.DISCONNECTED;
+    present(offline ? STATE.DISCONNECTED : stream.state);
+  };
+  for (const source of [session, stream]) {
+    source.on('state', show);
+    source.on('error', (error) => {
+      trouble = error.message;
+      show();
+    });
+  }
+  show();
+  stream.play();
+}
+
+/** @param {import('../sdk/events.js').State} state */
+function present(state) {
+  const playing = state === STATE.PLAYING;
+  const waiting = state === STATE.WAITING;
+  if (playing || waiting) trouble = '';
+  showState(state);
+  element('message').textContent = waiting
+    ? `${name} starts by itself as soon as it is published.`
+    : trouble;
+  element('status').classList.toggle('quiet', playing);
+  showUnmute();
+}
+
+function showUnmute() {
+  const playing = element('state').dataset.state === STATE.PLAYING;
+  unmute.hidden = !(playing && remote.muted);
+}
+
+unmute.addEventListener('click', () => {
+  remote.muted = false;
+  remote.play();
+});
+// The SDK mutes by itself where a browser insists on silence.
+remote.addEventListener('volumechange', showUnmute);
+
+if (name) {
+  start(name);
+} else {
+  showState(STATE.FAILED);
+  element('message').textContent = 'Which stream? Add its name to the address: ?stream=stream1.';
+}

@@ -8,6 +8,8 @@ pub mod demo;
 pub mod error;
 pub mod flags;
 pub mod node;
+pub mod pages;
 pub mod program;
+pub mod run;
 pub mod secret;
 pub mod token;

@@ -5,22 +5,15 @@ use std::process::ExitCode;
 use crate::error::StartError;
 use crate::flags::NodeFlags;
 use crate::node::{self, Role, Settings};
+use crate::run;
 
 /// A node's whole life.
 pub fn node(flags: NodeFlags, role: &Role) -> ExitCode {
-    end(role.program, settings(flags, role).and_then(|settings| live(vec![settings])))
+    end(role.program, settings(flags, role).and_then(|settings| run::run(vec![settings], "")))
 }
 
 fn settings(flags: NodeFlags, role: &Role) -> Result<Settings, StartError> {
     Settings::new(flags.wishes()?, role, &node::interfaces()?)
-}
-
-/// Runs nodes in this process until somebody ends it.
-pub fn live(nodes: Vec<Settings>) -> Result<(), StartError> {
-    for warning in nodes.iter().flat_map(|node| &node.warnings) {
-        eprintln!("Mind: {warning}");
-    }
-    Err(StartError("the settings are good, but this build cannot run nodes yet".into()))
 }
 
 /// Says why, if it went wrong, and gives the shell the code: 0 or 1. (Wrong flags end with 2.)

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use farcast::demo::DemoFlags;
 use farcast::error::StartError;
 use farcast::token::TokenFlags;
-use farcast::{check, node, program};
+use farcast::{check, node, program, run};
 
 /// Farcast: live WebRTC for many viewers, far away, in well under a second
 #[derive(Parser)]
@@ -39,8 +39,7 @@ fn obey(command: Command) -> Result<(), StartError> {
     match command {
         Command::Demo(flags) => {
             let demo = flags.demo(&node::interfaces()?)?;
-            print!("{}", demo.table);
-            program::live(demo.nodes)
+            run::run(demo.nodes, &demo.table)
         }
         Command::Check { file } => {
             print!("{}", check::check(&file, &node::interfaces()?)?);

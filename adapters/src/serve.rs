@@ -106,7 +106,7 @@ struct Tasks<'s, R> {
 }
 
 impl<R: Runtime> Tasks<'_, R> {
-    /// The tasks end with the executor.
+    /// The tasks end with the executor, which none of them may own: they keep a weak reference.
     fn start(
         &self,
         listeners: impl Iterator<Item = (R::Listener, Option<Tls>)>,

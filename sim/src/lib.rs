@@ -1,4 +1,6 @@
-//! Worlds in which nodes can be watched: simulated hosts and networks. It decides nothing about
-//! streams.
+//! Worlds in which the nodes that ship can be watched: in memory, where the clock jumps, and on
+//! simulated hosts, with the shipped driver. It decides nothing about streams.
 
+pub mod peer;
 pub mod turmoil;
+pub mod world;

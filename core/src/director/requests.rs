@@ -129,7 +129,8 @@ impl Director {
                 }
                 Ok(())
             }
-            ClientMessage::Ping { id } => {
+            ClientMessage::Ping { id, session } => {
+                session.map_or(Ok(()), |session| self.find(&session).map(drop))?;
                 self.connections.tell(connection, &message::pong(&id), desk.out);
                 Ok(())
             }

@@ -35,6 +35,9 @@ pub(crate) enum ClientMessage {
     Ping {
         #[serde(default)]
         id: String,
+        /// A session that the client believes in.
+        #[serde(default)]
+        session: Option<String>,
     },
 }
 
@@ -67,7 +70,7 @@ impl ClientMessage {
             ClientMessage::Publish(offer) | ClientMessage::Play(offer) => &offer.id,
             ClientMessage::Restart { id, .. }
             | ClientMessage::Stop { id, .. }
-            | ClientMessage::Ping { id } => id,
+            | ClientMessage::Ping { id, .. } => id,
             ClientMessage::Candidates { .. } | ClientMessage::Forget { .. } => "",
         }
     }
@@ -109,6 +112,7 @@ pub(crate) fn error(id: &str, problem: &Problem) -> Value {
         "status": problem.status,
         "title": problem.title,
         "detail": problem.detail,
+        "retryAfter": problem.retry_after,
     })
 }
 

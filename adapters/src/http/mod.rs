@@ -1,96 +1,58 @@
-//! The place of HTTP around a node: what the composition needs of it. It serves nothing yet.
+//! HTTP around a node: a server, a client, WebSockets and TLS over any runtime. It knows what a
+//! request is, not what it means.
 
-/// Accepts connections.
-pub mod server {
-    use std::rc::Rc;
+mod address;
+pub mod client;
+pub mod server;
+pub mod site;
+pub mod tls;
+pub mod trust;
+mod websocket;
+mod wire;
 
-    use async_channel::Sender;
-    use async_executor::LocalExecutor;
+use std::future::Future;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
 
-    use super::{site::Site, tls::Tls};
-    use crate::link::Fact;
-    use crate::runtime::Runtime;
+use async_executor::LocalExecutor;
+use futures_lite::future;
 
-    /// Serves HTTP on `listener`, HTTPS if there is `tls`.
-    pub async fn serve<R: Runtime>(
-        runtime: R,
-        listener: R::Listener,
-        _tls: Option<Tls>,
-        _site: Rc<Site>,
-        _facts: Sender<Fact>,
-        executor: Rc<LocalExecutor<'static>>,
-    ) {
-        // A task that owned its executor would keep itself alive for ever.
-        drop(executor);
-        while runtime.accept(&listener).await.is_ok() {}
-    }
+pub use address::plain_http_warning;
+
+use crate::runtime::Runtime;
+
+/// What `work` brings, or `None` if it takes longer than `limit`.
+async fn within<R: Runtime, T>(
+    runtime: &R,
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let late = runtime.sleep_until(runtime.now() + limit);
+    future::or(async { Some(work.await) }, async {
+        late.await;
+        None
+    })
+    .await
 }
 
-/// Makes calls.
-pub mod client {
-    use std::rc::Rc;
+/// Starts tasks. Weak, because a task that owned its executor would keep itself alive for ever.
+#[derive(Clone)]
+struct Tasks(Weak<LocalExecutor<'static>>);
 
-    use async_channel::{Receiver, Sender};
-    use async_executor::LocalExecutor;
-
-    use super::trust::Trust;
-    use crate::link::{Errand, Fact};
-    use crate::runtime::Runtime;
-
-    /// Makes calls until `errands` is closed.
-    pub async fn run<R: Runtime>(
-        _runtime: R,
-        _trust: Trust,
-        errands: Receiver<Errand>,
-        _facts: Sender<Fact>,
-        executor: Rc<LocalExecutor<'static>>,
-    ) {
-        drop(executor);
-        while errands.recv().await.is_ok() {}
+impl Tasks {
+    fn new(executor: &Rc<LocalExecutor<'static>>) -> Self {
+        Tasks(Rc::downgrade(executor))
     }
-}
 
-/// Pages.
-pub mod site {
-    /// A file.
-    #[derive(Debug)]
-    pub struct Page;
-
-    /// What a node serves besides its API.
-    #[derive(Debug)]
-    pub struct Site;
-
-    impl Site {
-        /// `pages` finds files by name; `metrics` writes the text of `/metrics`.
-        pub fn new(
-            _pages: fn(&str) -> Option<Page>,
-            _metrics: impl Fn() -> String + 'static,
-        ) -> Self {
-            Site
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        if let Some(executor) = self.0.upgrade() {
+            executor.spawn(task).detach();
         }
     }
 }
 
-/// Our certificate.
-pub mod tls {
-    /// A handle on the certificate that this node shows.
-    #[derive(Debug, Clone)]
-    pub struct Tls;
-}
-
-/// Others' certificates.
-pub mod trust {
-    use std::io;
-    use std::path::Path;
-
-    /// Whom we believe.
-    #[derive(Debug, Clone)]
-    pub struct Trust;
-
-    impl Trust {
-        /// The public authorities of the web, and those in the PEM file `ca`.
-        pub fn new(_ca: Option<&Path>) -> io::Result<Self> {
-            Ok(Trust)
-        }
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        self.spawn(task);
     }
 }

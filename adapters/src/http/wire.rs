@@ -1,0 +1,118 @@
+//! Translates between the core's HTTP values and hyper's. It knows no socket and no path.
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+
+use farcast_core::http::{Method, Problem, Reply, Request};
+use farcast_core::limits;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request;
+use hyper::{Response, StatusCode};
+
+/// An answer that lies in memory as a whole; all of ours do.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// Why a body cannot be used.
+#[derive(Debug)]
+pub(super) enum BodyError {
+    /// It has more than [`limits::HTTP_BODY`] bytes.
+    TooLarge,
+    /// Its sender stopped in the middle.
+    Broken(String),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::TooLarge => write!(f, "it is larger than {} bytes", limits::HTTP_BODY),
+            BodyError::Broken(why) => write!(f, "it broke off: {why}"),
+        }
+    }
+}
+
+/// Reads a whole body of bounded size.
+pub(super) async fn collect<B>(body: B) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    if body.size_hint().lower() > limits::HTTP_BODY as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    match Limited::new(body, limits::HTTP_BODY).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Err(error) => Err(BodyError::Broken(error.to_string())),
+    }
+}
+
+/// The request as the core reads it. HTTP/2 has the host in its own place; the core finds it in
+/// the `host` field always.
+pub(super) fn request(
+    head: &request::Parts,
+    body: Bytes,
+    peer: SocketAddr,
+    secure: bool,
+) -> Request {
+    let mut headers = fields(&head.headers);
+    if let Some(authority) = head.uri.authority()
+        && !head.headers.contains_key(header::HOST)
+    {
+        headers.push(("host".to_owned(), authority.to_string()));
+    }
+    Request {
+        method: method(&head.method),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body: body.into(),
+        peer,
+        secure,
+    }
+}
+
+/// The reply as hyper writes it.
+pub(super) fn answer(reply: Reply) -> Answer {
+    let fields: Option<Vec<_>> =
+        reply.headers.iter().map(|(name, value)| field(name, value)).collect();
+    let (Ok(status), Some(fields)) = (StatusCode::from_u16(reply.status), fields) else {
+        let detail = "the node made an answer that HTTP cannot carry; please report this";
+        return problem(&Problem::new(500, "bad answer", detail));
+    };
+    let mut answer = Answer::new(Full::new(reply.body.into()));
+    *answer.status_mut() = status;
+    for (name, value) in fields {
+        answer.headers_mut().append(name, value);
+    }
+    answer
+}
+
+/// A problem of HTTP itself, which pages of any origin may read.
+pub(super) fn problem(problem: &Problem) -> Answer {
+    answer(problem.to_reply().with("access-control-allow-origin", "*"))
+}
+
+/// Header fields as the core keeps them: names in lower case, in order.
+pub(super) fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+/// A header field for hyper; `None` if HTTP cannot carry it.
+pub(super) fn field(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    Some((name.parse().ok()?, value.parse().ok()?))
+}
+
+fn method(method: &hyper::Method) -> Method {
+    match *method {
+        hyper::Method::GET => Method::Get,
+        hyper::Method::POST => Method::Post,
+        hyper::Method::PATCH => Method::Patch,
+        hyper::Method::DELETE => Method::Delete,
+        hyper::Method::OPTIONS => Method::Options,
+        _ => Method::Other,
+    }
+}

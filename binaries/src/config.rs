@@ -1,0 +1,280 @@
+//! The TOML file of a node and the words in it; it does not know flags, nor what comes of it all.
+
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::address::{Listen, NodeUrl, Public};
+use crate::error::StartError;
+use crate::secret::{Bearer, Secrets};
+
+/// What an operator asked for, in a file or by flags; what is `None` or empty has a default.
+/// Every word means the same in the file, as a flag and in the environment.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "the settings of a node")]
+pub struct Wishes {
+    /// How other nodes and people call this node.
+    pub name: Option<String>,
+    /// Where to listen for plain HTTP.
+    #[serde(deserialize_with = "one_or_many")]
+    pub http: Vec<Listen>,
+    /// Where to listen for HTTPS.
+    #[serde(deserialize_with = "one_or_many")]
+    pub https: Vec<Listen>,
+    /// Where media arrives.
+    #[serde(deserialize_with = "one_or_many")]
+    pub udp: Vec<Listen>,
+    /// The IPs that candidates announce instead of the bound ones.
+    #[serde(deserialize_with = "one_or_many")]
+    pub public: Vec<Public>,
+    /// The host that viewers are told for this node.
+    pub public_host: Option<String>,
+    /// Whether everybody may do everything.
+    pub open: Option<bool>,
+    /// Keys for tokens.
+    pub keys: Secrets,
+    /// A file with keys for tokens.
+    pub key_file: Option<PathBuf>,
+    /// Which async runtime drives the node.
+    #[serde(deserialize_with = "word")]
+    pub runtime: Option<Runtime>,
+    /// How much the log says.
+    #[serde(deserialize_with = "word")]
+    pub log: Option<Log>,
+    /// Certificates.
+    pub tls: Tls,
+    /// Nodes that take every stream of this one.
+    pub edge: Vec<Edge>,
+}
+
+/// The certificates of a node and of the nodes it talks to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table [tls] with cert, key and ca")]
+pub struct Tls {
+    /// The certificate chain, PEM (`fullchain.pem`).
+    pub cert: Option<PathBuf>,
+    /// Its private key, PEM (`privkey.pem`).
+    pub key: Option<PathBuf>,
+    /// A private authority that vouches for the other nodes, PEM.
+    pub ca: Option<PathBuf>,
+}
+
+/// A downstream node.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table [[edge]] with at least a url")]
+pub struct Edge {
+    /// How people call it; by its place in the list if `None`.
+    pub name: Option<String>,
+    /// How this node reaches it.
+    #[serde(deserialize_with = "needed_word")]
+    pub url: NodeUrl,
+    /// What viewers are told; the same as `url` if `None`.
+    #[serde(default, deserialize_with = "word")]
+    pub public_url: Option<NodeUrl>,
+    /// The token that it wants from us; made from our own first key if `None`.
+    pub token: Option<Bearer>,
+}
+
+/// An async runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum Runtime {
+    #[default]
+    Tokio,
+    Smol,
+}
+
+/// How much the log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Log {
+    /// Every session.
+    Debug,
+    /// The life of streams and nodes.
+    #[default]
+    Info,
+    /// What needs the operator's eyes.
+    Warn,
+}
+
+impl Wishes {
+    /// Reads a file. Paths in it are relative to it.
+    pub fn load(path: &Path) -> Result<Self, StartError> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let shown = path.display();
+            StartError(format!(
+                "cannot read {shown}: {error}; name a TOML file like deploy/examples/origin.toml"
+            ))
+        })?;
+        let mut wishes = Wishes::parse(&text, &path.display().to_string())?;
+        let beside = path.parent().unwrap_or(Path::new(""));
+        let tls = &mut wishes.tls;
+        for file in [&mut wishes.key_file, &mut tls.cert, &mut tls.key, &mut tls.ca] {
+            *file = file.take().map(|file| beside.join(file));
+        }
+        Ok(wishes)
+    }
+
+    /// Reads the text of a file called `name`.
+    pub fn parse(text: &str, name: &str) -> Result<Self, StartError> {
+        toml::from_str(text).map_err(|error| {
+            let place = error.span().map_or(String::new(), |span| place(text, span.start));
+            StartError(format!("{name}:{place} {}", plain(error.message())))
+        })
+    }
+
+    /// These wishes where they say something, and those of `below` where they do not.
+    #[must_use]
+    pub fn over(self, below: Wishes) -> Wishes {
+        let keyed = !self.keys.0.is_empty() || self.key_file.is_some();
+        // Keys are replaced as one, or a key that was taken out on purpose would come back.
+        let (keys, key_file) =
+            if keyed { (self.keys, self.key_file) } else { (below.keys, below.key_file) };
+        Wishes {
+            name: self.name.or(below.name),
+            http: or_list(self.http, below.http),
+            https: or_list(self.https, below.https),
+            udp: or_list(self.udp, below.udp),
+            public: or_list(self.public, below.public),
+            public_host: self.public_host.or(below.public_host),
+            open: self.open.or(below.open),
+            keys,
+            key_file,
+            runtime: self.runtime.or(below.runtime),
+            log: self.log.or(below.log),
+            tls: Tls {
+                cert: self.tls.cert.or(below.tls.cert),
+                key: self.tls.key.or(below.tls.key),
+                ca: self.tls.ca.or(below.tls.ca),
+            },
+            edge: or_list(self.edge, below.edge),
+        }
+    }
+}
+
+fn or_list<T>(above: Vec<T>, below: Vec<T>) -> Vec<T> {
+    if above.is_empty() { below } else { above }
+}
+
+/// `7:` for what begins its line, as keys and headers of tables do, else `7:12:`; both are counted
+/// from one.
+fn place(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let left = before.rsplit('\n').next().unwrap_or("");
+    match left.trim_start_matches([' ', '\t', '[']) {
+        "" => format!("{line}:"),
+        _ => format!("{line}:{}:", left.chars().count() + 1),
+    }
+}
+
+/// Says what serde says, in the words of somebody who writes a file.
+fn plain(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if message.starts_with("unknown field") {
+        let key = quoted.next().unwrap_or_default();
+        return unknown_key(key, &quoted.collect::<Vec<_>>());
+    }
+    if message.starts_with("missing field") {
+        let key = quoted.next().unwrap_or_default();
+        return format!("the key \"{key}\" is missing here; add {key} = \"…\"");
+    }
+    message.replace('\n', " ")
+}
+
+fn unknown_key(key: &str, known: &[&str]) -> String {
+    let distance = |other: &str| strsim::damerau_levenshtein(key, other);
+    // Farther than this, a guess confuses more than it helps.
+    let reach = (key.chars().count() / 3).max(2);
+    let near = known.iter().min_by_key(|other| distance(other));
+    match near.filter(|other| distance(other) <= reach) {
+        Some(near) => format!("unknown key \"{key}\"; did you mean \"{near}\"?"),
+        None => format!("unknown key \"{key}\"; the keys here are {}", known.join(", ")),
+    }
+}
+
+/// A string that says what it should be if it cannot be read.
+struct Word<T>(T);
+
+impl<'de, T: FromStr<Err = String>> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map(Word).map_err(D::Error::custom)
+    }
+}
+
+fn needed_word<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = String>,
+{
+    Word::deserialize(from).map(|word| word.0)
+}
+
+fn word<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = String>,
+{
+    needed_word(from).map(Some)
+}
+
+/// A list of strings; a single one stands for a list of one.
+fn one_or_many<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = String>,
+{
+    struct Words<T>(PhantomData<T>);
+
+    impl<'de, T: FromStr<Err = String>> Visitor<'de> for Words<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a string in quotes, or a list of them")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
+            text.parse().map(|one| vec![one]).map_err(E::custom)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(Word(one)) = list.next_element()? {
+                all.push(one);
+            }
+            Ok(all)
+        }
+    }
+
+    from.deserialize_any(Words(PhantomData))
+}
+
+impl FromStr for Runtime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "tokio" => Ok(Runtime::Tokio),
+            "smol" => Ok(Runtime::Smol),
+            _ => Err(format!("\"{text}\" is no runtime of ours; write tokio or smol")),
+        }
+    }
+}
+
+impl FromStr for Log {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "debug" => Ok(Log::Debug),
+            "info" => Ok(Log::Info),
+            "warn" => Ok(Log::Warn),
+            _ => Err(format!("\"{text}\" is no level of the log; write debug, info or warn")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

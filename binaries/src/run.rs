@@ -1,0 +1,187 @@
+//! Runs nodes in this process, one thread each, until somebody ends it; it does not know where
+//! their settings come from.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use farcast_adapters::http::site::Site;
+use farcast_adapters::http::tls::Tls;
+use farcast_adapters::http::trust::Trust;
+use farcast_adapters::link::Fact;
+use farcast_adapters::metrics::Metrics;
+use farcast_adapters::serve::{self, Bound, Plan};
+use farcast_adapters::{log, runtime, smol, tokio};
+use farcast_core::config::{Birth, Config};
+use farcast_core::hub::session::crypto::Crypto;
+use farcast_core::node::Node;
+use farcast_core::report::Level;
+use futures_lite::future;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::config::{Log, Runtime};
+use crate::error::StartError;
+use crate::node::Settings;
+use crate::pages;
+
+/// Runs nodes until SIGINT or SIGTERM, which they survive long enough to say goodbye; a second
+/// signal ends them at once. `welcome` is printed when all of them listen. If one cannot start,
+/// none runs.
+pub fn run(nodes: Vec<Settings>, welcome: &str) -> Result<(), StartError> {
+    for warning in nodes.iter().flat_map(|node| &node.warnings) {
+        eprintln!("Mind: {warning}");
+    }
+    let (tell, told) = mpsc::channel();
+    heed_signals(tell.clone())?;
+    let mut running = nodes.len();
+    let mut to_start = running;
+    for node in nodes {
+        let tell = tell.clone();
+        thread::spawn(move || live(node, &tell));
+    }
+    let mut outcome = Ok(());
+    let mut stopping = false;
+    let mut stops: Vec<Stop> = Vec::new();
+    while running > 0 {
+        // We hold a sender ourselves, so there is always something to wait for.
+        match told.recv().expect("the channel outlives this loop") {
+            News::Ready(stop) => {
+                stops.push(stop);
+                to_start -= 1;
+                if to_start == 0 {
+                    print!("{welcome}");
+                    // A closed standard output is no reason to end.
+                    std::io::stdout().flush().ok();
+                }
+            }
+            News::Signal if stopping => return outcome,
+            News::Signal => stopping = true,
+            News::Ended(result) => {
+                running -= 1;
+                stopping |= result.is_err();
+                outcome = outcome.and(result);
+            }
+        }
+        if stopping {
+            stops.drain(..).for_each(|stop| stop());
+        }
+    }
+    outcome
+}
+
+/// What the threads of nodes and of signals tell the first one.
+enum News {
+    Ready(Stop),
+    Ended(Result<(), StartError>),
+    Signal,
+}
+
+/// Tells a node to end.
+type Stop = Box<dyn FnOnce() + Send>;
+
+fn heed_signals(tell: Sender<News>) -> Result<(), StartError> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|error| StartError(format!("cannot listen for Ctrl-C: {error}")))?;
+    thread::spawn(move || {
+        signals.forever().take_while(|_| tell.send(News::Signal).is_ok()).count()
+    });
+    Ok(())
+}
+
+/// A node's thread.
+fn live(settings: Settings, tell: &Sender<News>) {
+    let name = settings.core.name.clone();
+    let result = catch_unwind(AssertUnwindSafe(|| node(settings, tell))).unwrap_or_else(|_| {
+        Err(StartError(format!("node {name} broke down; please report what stands above")))
+    });
+    // Nobody listens any more only if the process ends anyway.
+    tell.send(News::Ended(result)).ok();
+}
+
+fn node(settings: Settings, tell: &Sender<News>) -> Result<(), StartError> {
+    let ended = match settings.runtime {
+        Runtime::Tokio => tokio::block_on(on(tokio::Tokio, settings, tell)),
+        Runtime::Smol => smol::block_on(on(smol::Smol, settings, tell)),
+    };
+    ended.map_err(|error| StartError(format!("cannot start the runtime: {error}")))?
+}
+
+async fn on<R: runtime::Runtime>(
+    runtime: R,
+    settings: Settings,
+    tell: &Sender<News>,
+) -> Result<(), StartError> {
+    let failed = |error: &dyn std::fmt::Display| StartError(error.to_string());
+    let metrics = Rc::new(Metrics::default());
+    let read = metrics.clone();
+    let tls = match &settings.certificate {
+        Some(files) => Some(Tls::load(&files.chain, &files.key).map_err(|e| failed(&e))?),
+        None => None,
+    };
+    let plan = Plan {
+        udp: settings.core.addresses.udp.clone(),
+        http: settings.http,
+        https: tls.clone().map(|tls| (settings.https, tls)),
+        trust: Trust::new(settings.ca.as_deref()).map_err(|e| failed(&e))?,
+        site: Rc::new(Site::new(pages::page, move || read.render())),
+    };
+    let (birth, crypto) = (birth(runtime.now())?, crypto()?);
+    let build = |bound: &Bound| Node::new(bound_config(settings.core, bound), birth, crypto);
+    let observer = (metrics, log::Log { from: level(settings.log) });
+    let ready = |_: &Bound, facts: async_channel::Sender<Fact>| {
+        let stop = move || drop(facts.send_blocking(Fact::Stopping));
+        tell.send(News::Ready(Box::new(stop))).ok();
+    };
+    let renewing = renew(runtime.clone(), tls);
+    let serving = serve::serve(runtime, plan, build, observer, ready);
+    future::or(async { serving.await.map_err(|e| failed(&e)) }, renewing).await
+}
+
+/// Takes a renewed certificate into use, for ever.
+async fn renew<R: runtime::Runtime>(runtime: R, tls: Option<Tls>) -> Result<(), StartError> {
+    if let Some(tls) = tls {
+        tls.watch(runtime, |news| match news {
+            Ok(text) => eprintln!("{text}"),
+            Err(error) => eprintln!("{error}"),
+        })
+        .await;
+    }
+    future::pending().await
+}
+
+/// The core learns the ports that port 0 became.
+fn bound_config(mut config: Config, bound: &Bound) -> Config {
+    config.addresses.udp = bound.udp.clone();
+    config.http_port = bound.http.first().map(|address| address.port());
+    config.https_port = bound.https.first().map(|address| address.port());
+    config
+}
+
+fn birth(start: Instant) -> Result<Birth, StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| no_randomness())?;
+    let calendar = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(|_| {
+        StartError("this machine's clock stands before 1970; set it right first".into())
+    })?;
+    Ok(Birth { seed, calendar, start })
+}
+
+fn crypto() -> Result<Crypto, StartError> {
+    Crypto::generate().ok_or_else(no_randomness)
+}
+
+fn no_randomness() -> StartError {
+    StartError("the operating system gives no randomness; without it no key would be safe".into())
+}
+
+fn level(log: Log) -> Level {
+    match log {
+        Log::Debug => Level::Debug,
+        Log::Info => Level::Info,
+        Log::Warn => Level::Warn,
+    }
+}

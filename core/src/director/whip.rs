@@ -1,4 +1,4 @@
-//! Publishing, playing and changing sessions: what WHIP, WHEP and the SDK's messages have in common.
+//! Publishing, playing and changing sessions: what WHIP, WHEP and the SDK's messages share.
 
 use crate::director::registry::{Claim, Record, Role};
 use crate::director::signal::message;

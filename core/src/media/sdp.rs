@@ -161,7 +161,8 @@ impl Reader {
         }
         let Some(section) = self.sections.last_mut() else { return Ok(()) };
         match name {
-            // Port 0 then means "bundled with another section", not "rejected" (RFC 8843 section 6).
+            // Port 0 then means "bundled with another section", not "rejected" (RFC 8843
+            // section 6).
             "bundle-only" => section.rejected = false,
             "mid" => section.mid = rest.to_owned(),
             "rtpmap" => section

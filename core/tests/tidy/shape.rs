@@ -1,4 +1,4 @@
-//! Laws about the shape of files: what fits into a head and on a screen, and what a file says first.
+//! Laws about the shape of files: what fits into a head and on a screen, and how a file begins.
 
 use crate::Breach;
 use crate::tidy::source::{Source, closing, line_of};

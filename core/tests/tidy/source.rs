@@ -33,7 +33,7 @@ impl Source {
 
     /// Whether the file itself is a test.
     pub(crate) fn is_test_file(&self) -> bool {
-        self.path.contains("/tests/") || self.path.contains("/benches/")
+        self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
     }
 
     /// Whether a line is there in tests alone.

@@ -116,3 +116,22 @@ impl Scene {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn viewers_of_the_corpus_are_answered_by_a_live_node() {
+        for offer in [
+            include_str!("../corpus/sdp_offer/chromium_plays.sdp"),
+            include_str!("../corpus/sdp_offer/firefox_plays.sdp"),
+        ] {
+            let mut scene = live();
+            assert!(scene.sent.len() > 5, "a publisher that talks");
+            let reply = scene.stage.post("/whep/stream1", offer);
+            assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+            assert_eq!(scene.stage.population().sessions, 2);
+        }
+    }
+}

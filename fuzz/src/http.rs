@@ -3,7 +3,8 @@
 //! An input is text: requests as HTTP/1 writes them (a line with method and target, header fields,
 //! an empty line, a body), with a line `====` between them. `{resource}`, `{etag}` and `{location}`
 //! stand for those of the latest session, `{offer}` for an offer that every node takes, and
-//! `{publish}`, `{play}` and `{relay}` for tokens. If the first line is `keys`, the node wants them.
+//! `{publish}`, `{play}` and `{relay}` for tokens. If the first line is
+//! `keys`, the node wants one.
 
 use farcast_core::config::{Access, Key};
 use farcast_core::director::signal::token::{Act, Claims, mint};

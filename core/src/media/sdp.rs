@@ -253,7 +253,7 @@ impl Fragment {
             if line.is_empty() {
                 continue;
             }
-            if !line.as_bytes().get(1).is_some_and(|byte| *byte == b'=') {
+            if line.as_bytes().get(1) != Some(&b'=') {
                 return Err(wrong("not of the form letter=value (RFC 8866 section 5)"));
             }
             let Some(attribute) = line.strip_prefix("a=") else { continue };

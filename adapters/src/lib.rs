@@ -1,6 +1,17 @@
-//! Farcast's world: the event loop, sockets, HTTP and TLS around the core's machines.
+//! What connects the machines of `farcast-core` with a real or simulated world: one event loop,
+//! sockets, HTTP. It decides nothing about streams.
 
 pub mod batch;
+pub mod driver;
+mod host;
 pub mod http;
+mod kernel;
 pub mod link;
+pub mod log;
+pub mod metrics;
+pub mod observer;
 pub mod runtime;
+pub mod serve;
+pub mod smol;
+pub mod sockets;
+pub mod tokio;

@@ -1,14 +1,18 @@
-//! What an async runtime must do for Farcast: tell the time, sleep, and open sockets. Everything
-//! else (the driver, HTTP, TLS, WebSocket) is written once over this; it spawns nothing.
+//! What an async runtime must do for Farcast: tell the time, sleep, open sockets, and say what the
+//! machine is like. Everything else (the driver, HTTP, TLS, WebSocket) is written once over this;
+//! it spawns nothing.
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use farcast_core::outbox::Transmit;
 use futures_lite::{AsyncRead, AsyncWrite};
+
+use crate::batch::Batch;
+use crate::host;
 
 /// An async runtime. tokio, smol and turmoil implement it in files that mirror one another.
 pub trait Runtime: Clone + 'static {
@@ -49,6 +53,16 @@ pub trait Runtime: Clone + 'static {
         host: &str,
         port: u16,
     ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + 'static;
+
+    /// The IPs of this machine's interfaces.
+    fn interfaces(&self) -> io::Result<Vec<IpAddr>> {
+        host::interfaces()
+    }
+
+    /// The CPU time that this process has used; `None` where nobody tells.
+    fn cpu_time(&self) -> Option<Duration> {
+        host::cpu_time()
+    }
 }
 
 /// A UDP socket as the driver needs it.
@@ -57,11 +71,7 @@ pub trait Udp: 'static {
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
     /// Receives into `batch`, as much as one system call brings; pending if there is nothing.
-    fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        batch: &mut crate::batch::Batch,
-    ) -> Poll<io::Result<()>>;
+    fn poll_recv(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>>;
 
     /// Sends one run of datagrams; never waits: `WouldBlock` if the kernel has no room.
     fn send(&self, run: &Transmit<'_>) -> io::Result<()>;

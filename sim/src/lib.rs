@@ -1,1 +1,4 @@
-//! placeholder
+//! Worlds in which nodes can be watched: simulated hosts and networks. It decides nothing about
+//! streams.
+
+pub mod turmoil;

@@ -48,10 +48,10 @@ where
         let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
         size += data.len();
-        match size {
-            ..=limits::HTTP_BODY => whole.extend_from_slice(&data),
-            ..=DISCARDED => {}
-            _ => break,
+        if size <= limits::HTTP_BODY {
+            whole.extend_from_slice(&data);
+        } else if size > DISCARDED {
+            break;
         }
     }
     match size {

@@ -35,7 +35,7 @@ pub(crate) struct Hasty {
 impl Hasty {
     pub(crate) fn new() -> Self {
         let (failing_accepts, accepts) = Default::default();
-        Hasty { base: Base::default(), start: Instant::now(), failing_accepts, accepts }
+        Hasty { base: Base, start: Instant::now(), failing_accepts, accepts }
     }
 }
 

@@ -164,7 +164,8 @@ impl Reader {
             // Port 0 then means "bundled with another section", not "rejected" (RFC 8843
             // section 6).
             "bundle-only" => section.rejected = false,
-            "mid" => section.mid = rest.to_owned(),
+            "mid" if is_token(rest) => section.mid = rest.to_owned(),
+            "mid" => return Err("a=mid must have 1 to 16 letters, digits or underscores"),
             "rtpmap" => section
                 .encodings
                 .push(mapped(rest).ok_or("a=rtpmap needs a payload type and an encoding name")?),
@@ -223,6 +224,12 @@ impl Raw {
             mid: self.mid,
         }
     }
+}
+
+/// What our WebRTC stack keeps of a mid unchanged; browsers and encoders use less.
+fn is_token(mid: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=16).contains(&mid.len()) && mid.bytes().all(plain)
 }
 
 /// Splits `96 VP8/90000` and the like.

@@ -128,7 +128,7 @@ mod tests {
             include_str!("../corpus/sdp_offer/firefox_plays.sdp"),
         ] {
             let mut scene = live();
-            assert!(scene.sent.len() > 5, "a publisher that talks");
+            assert!(scene.sent.len() > 2, "{} datagrams of a publisher", scene.sent.len());
             let reply = scene.stage.post("/whep/stream1", offer);
             assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
             assert_eq!(scene.stage.population().sessions, 2);

@@ -63,6 +63,16 @@ export class Player {
     return this.page.evaluate(() => window.spy.node());
   }
 
+  /** @returns {Promise<number>} the longest time without a new picture since the last call, ms */
+  async gap() {
+    return this.page.evaluate(() => window.spy.gap());
+  }
+
+  /** Browsers count the sound of what is heard alone. */
+  async unmute() {
+    await this.page.click('#unmute');
+  }
+
   /** @param {number} [seconds] */
   async watch(seconds = WINDOW_SECONDS) {
     return this.page.evaluate((given) => window.spy.watch(given), seconds);

@@ -91,11 +91,24 @@ export function spy() {
   }
 
   let firstFrame = null;
+  let lastFrame = null;
+  let longestGap = 0;
+  function onFrame(now) {
+    firstFrame ??= now;
+    longestGap = Math.max(longestGap, now - (lastFrame ?? now));
+    lastFrame = now;
+    this.requestVideoFrameCallback(onFrame);
+  }
   document.addEventListener('DOMContentLoaded', () => {
-    document.getElementById('remote')?.requestVideoFrameCallback?.((now) => {
-      firstFrame = now;
-    });
+    document.getElementById('remote')?.requestVideoFrameCallback?.(onFrame);
   });
 
-  window.spy = { watch, inbound, node, firstFrame: () => firstFrame };
+  /** The longest time without a new picture since the last call, in milliseconds. */
+  function gap() {
+    const longest = Math.max(longestGap, performance.now() - (lastFrame ?? 0));
+    longestGap = 0;
+    return longest;
+  }
+
+  window.spy = { watch, inbound, node, gap, firstFrame: () => firstFrame };
 }

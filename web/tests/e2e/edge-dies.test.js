@@ -1,0 +1,63 @@
+// An edge loses its power: nobody is sent there any more, and who watched there goes elsewhere.
+
+import { test } from 'node:test';
+
+import { newPage, openChromium } from './support/browsers.js';
+import { cluster, serverList } from './support/nodes.js';
+import { Player, Publisher, isMoving } from './support/pages.js';
+import { until } from './support/until.js';
+
+const NOTICED_WITHIN_MS = 3000;
+const ANSWERS_IN_A_ROW = 6;
+
+test('when an edge dies, viewers old and new land on the other one', async (t) => {
+  const { origin, edges: [edge1, edge2] } = await cluster(t);
+  const browser = await openChromium(t);
+  const publisher = new Publisher(await newPage(browser));
+  await publisher.connect(origin);
+  await publisher.publish();
+  const first = await playerOn(edge1, origin, browser);
+  const second = await playerOn(edge2, origin, browser);
+  await first.settled();
+  await second.settled();
+  await first.gap();
+
+  await edge1.end('SIGKILL');
+  const died = performance.now();
+  await until('the balancer names edge2 alone', () => namesOnly(origin, edge2), NOTICED_WITHIN_MS);
+  t.diagnostic(`noticed after ${Math.round(performance.now() - died)} ms`);
+
+  const late = new Player(await newPage(browser));
+  await late.open(origin);
+  await late.shows('PLAYING');
+  for (const player of [late, first, second]) {
+    await until('everybody is on edge2', async () => await player.node() === hostOf(edge2));
+    await player.settled();
+    isMoving(await player.watch(2));
+  }
+  t.diagnostic(`the viewer of edge1 had no picture for ${Math.round(await first.gap())} ms`);
+});
+
+/** Asks the balancer until it sends the player where it shall be. */
+async function playerOn(edge, origin, browser) {
+  const player = new Player(await newPage(browser));
+  await until(`the balancer sends a player to ${edge.url}`, async () => {
+    await player.open(origin);
+    await player.shows('PLAYING');
+    return await player.node() === hostOf(edge);
+  });
+  return player;
+}
+
+async function namesOnly(origin, edge) {
+  for (let count = 0; count < ANSWERS_IN_A_ROW; count += 1) {
+    const { url } = await serverList(origin);
+    if (url !== edge.url) return false;
+  }
+  return true;
+}
+
+/** @param {{url: string}} node */
+function hostOf({ url }) {
+  return new URL(url).host;
+}

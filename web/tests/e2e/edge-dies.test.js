@@ -1,5 +1,6 @@
 // An edge loses its power: nobody is sent there any more, and who watched there goes elsewhere.
 
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { newPage, openChromium } from './support/browsers.js';
@@ -8,26 +9,30 @@ import { Player, Publisher, isMoving } from './support/pages.js';
 import { until } from './support/until.js';
 
 const NOTICED_WITHIN_MS = 3000;
+/** Typically 400 ms; most of what is allowed here is for busy machines. */
+const MOVED_WITHIN_MS = 3000;
+/** New pages that open beside it may cost a viewer on the same machine some frames. */
+const UNTOUCHED_MS = 1000;
 const ANSWERS_IN_A_ROW = 6;
 
 test('when an edge dies, viewers old and new land on the other one', async (t) => {
   const { origin, edges: [edge1, edge2] } = await cluster(t);
   const browser = await openChromium(t);
-  const publisher = new Publisher(await newPage(browser));
+  const publisher = new Publisher(await newPage(t, browser));
   await publisher.connect(origin);
   await publisher.publish();
-  const first = await playerOn(edge1, origin, browser);
-  const second = await playerOn(edge2, origin, browser);
+  const first = await playerOn(t, edge1, origin, browser);
+  const second = await playerOn(t, edge2, origin, browser);
   await first.settled();
   await second.settled();
-  await first.gap();
+  await Promise.all([first.gap(), second.gap()]);
 
   await edge1.end('SIGKILL');
   const died = performance.now();
   await until('the balancer names edge2 alone', () => namesOnly(origin, edge2), NOTICED_WITHIN_MS);
   t.diagnostic(`noticed after ${Math.round(performance.now() - died)} ms`);
 
-  const late = new Player(await newPage(browser));
+  const late = new Player(await newPage(t, browser));
   await late.open(origin);
   await late.shows('PLAYING');
   for (const player of [late, first, second]) {
@@ -35,12 +40,15 @@ test('when an edge dies, viewers old and new land on the other one', async (t) =
     await player.settled();
     isMoving(await player.watch(2));
   }
-  t.diagnostic(`the viewer of edge1 had no picture for ${Math.round(await first.gap())} ms`);
+  const [moved, stayed] = await Promise.all([first.gap(), second.gap()]);
+  t.diagnostic(`the viewer of edge1 had no picture for ${Math.round(moved)} ms`);
+  assert.ok(moved < MOVED_WITHIN_MS, `the viewer of edge1 had no picture for ${moved} ms`);
+  assert.ok(stayed < UNTOUCHED_MS, `the viewer of edge2 had no picture for ${stayed} ms`);
 });
 
 /** Asks the balancer until it sends the player where it shall be. */
-async function playerOn(edge, origin, browser) {
-  const player = new Player(await newPage(browser));
+async function playerOn(t, edge, origin, browser) {
+  const player = new Player(await newPage(t, browser));
   await until(`the balancer sends a player to ${edge.url}`, async () => {
     await player.open(origin);
     await player.shows('PLAYING');

@@ -11,7 +11,7 @@ const FRAMES_PER_SECOND = 15;
 
 test('Firefox plays what Chromium publishes', async (t) => {
   const { origin } = await demo(t);
-  const publisher = new Publisher(await newPage(await openChromium(t)));
+  const publisher = new Publisher(await newPage(t, await openChromium(t)));
   await publisher.connect(origin);
   await publisher.publish('VP8');
 

@@ -11,11 +11,11 @@ for (const codec of ['VP8', 'H264']) {
   test(`two edges show what was published on the origin in ${codec}`, async (t) => {
     const { origin, edges } = await cluster(t);
     const browser = await openChromium(t);
-    const publisher = new Publisher(await newPage(browser));
+    const publisher = new Publisher(await newPage(t, browser));
     await publisher.connect(origin);
     await publisher.publish(codec);
 
-    const players = [new Player(await newPage(browser)), new Player(await newPage(browser))];
+    const players = [new Player(await newPage(t, browser)), new Player(await newPage(t, browser))];
     for (const player of players) {
       await player.open(origin);
       await player.shows('PLAYING');

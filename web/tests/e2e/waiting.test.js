@@ -10,12 +10,12 @@ import { Player, Publisher, isMoving, says } from './support/pages.js';
 test('a player waits for its publisher, as often as it takes, in any codec', async (t) => {
   const { origin } = await demo(t);
   const browser = await openChromium(t);
-  const player = new Player(await newPage(browser));
+  const player = new Player(await newPage(t, browser));
   await player.open(origin);
   await player.shows('WAITING');
   await says(player.page, /^stream1 starts by itself as soon as it is published\.$/);
 
-  const publisher = new Publisher(await newPage(browser));
+  const publisher = new Publisher(await newPage(t, browser));
   await publisher.connect(origin);
   for (const codec of ['VP8', 'VP8', 'H264', 'VP8']) {
     await publisher.publish(codec);

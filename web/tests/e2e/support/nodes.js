@@ -5,7 +5,7 @@ import { createSocket } from 'node:dgram';
 import { mkdirSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { until } from './until.js';
@@ -26,6 +26,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => p
  * One running program.
  * @typedef {object} Program
  * @property {string} url where its pages are
+ * @property {() => Promise<void>} start once more, when it has ended
  * @property {(signal: NodeJS.Signals) => Promise<void>} end
  */
 
@@ -129,21 +130,30 @@ async function program(t, name, flags, port, url) {
   mkdirSync(LOGS, { recursive: true });
   const title = t.name.replaceAll(/\W+/g, '-');
   const log = openSync(join(LOGS, `${title}-${name}-${port}.log`), 'w');
+  let running = null;
+  const start = async () => {
+    running = run(name, flags, log);
+    await until(`${name} is ready on ${url}`, async () => {
+      if (!living.has(running.child)) throw new Error(`${name} did not start; see ${LOGS}`);
+      return fetch(`${url}/readyz`).then(({ ok }) => ok, () => false);
+    }, START_TIMEOUT_MS);
+  };
+  const end = async (signal) => {
+    running.child.kill(signal);
+    await running.gone;
+  };
+  t.after(() => end('SIGKILL'));
+  await start();
+  return { url, start, end };
+}
+
+function run(name, flags, log) {
   const child = spawn(join(BINARIES, name), flags, { stdio: ['ignore', log, log] });
   living.add(child);
   const gone = new Promise((resolve) => {
     child.once('close', resolve).once('error', resolve);
   }).then(() => living.delete(child));
-  const end = async (signal) => {
-    child.kill(signal);
-    await gone;
-  };
-  t.after(() => end('SIGKILL'));
-  await until(`${basename(name)} is ready on ${url}`, async () => {
-    if (!living.has(child)) throw new Error(`${name} did not start; see ${LOGS}`);
-    return fetch(`${url}/readyz`).then(({ ok }) => ok, () => false);
-  }, START_TIMEOUT_MS);
-  return { url, end };
+  return { child, gone };
 }
 
 /** @param {number} count of ports in a row, free for TCP and UDP */

@@ -28,9 +28,13 @@ export class Publisher {
   }
 
   async publish(codec = 'VP8') {
+    await this.tryToPublish(codec);
+    await shows(this.page, 'PUBLISHING');
+  }
+
+  async tryToPublish(codec = 'VP8') {
     await this.page.selectOption('#codec', codec);
     await this.page.click('#publish');
-    await shows(this.page, 'PUBLISHING');
   }
 
   async stop() {

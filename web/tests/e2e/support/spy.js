@@ -93,14 +93,15 @@ export function spy() {
   let firstFrame = null;
   let lastFrame = null;
   let longestGap = 0;
-  function onFrame(now) {
-    firstFrame ??= now;
-    longestGap = Math.max(longestGap, now - (lastFrame ?? now));
-    lastFrame = now;
-    this.requestVideoFrameCallback(onFrame);
-  }
   document.addEventListener('DOMContentLoaded', () => {
-    document.getElementById('remote')?.requestVideoFrameCallback?.(onFrame);
+    const remote = document.getElementById('remote');
+    const onFrame = (now) => {
+      firstFrame ??= now;
+      longestGap = Math.max(longestGap, now - (lastFrame ?? now));
+      lastFrame = now;
+      remote.requestVideoFrameCallback(onFrame);
+    };
+    remote?.requestVideoFrameCallback?.(onFrame);
   });
 
   /** The longest time without a new picture since the last call, in milliseconds. */

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 import { until } from './until.js';
 
-const TARGET = fileURLToPath(new URL('../../../../target', import.meta.url));
+export const TARGET = fileURLToPath(new URL('../../../../target', import.meta.url));
 const BINARIES = process.env.FARCAST_BIN ?? join(TARGET, 'release');
 const LOGS = join(TARGET, 'e2e');
 const START_TIMEOUT_MS = 20_000;

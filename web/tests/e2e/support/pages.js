@@ -67,6 +67,11 @@ export class Player {
     return this.page.evaluate(() => window.spy.node());
   }
 
+  /** @returns {Promise<number | null>} when the first picture came, ms after the page was opened */
+  async firstFrame() {
+    return this.page.evaluate(() => window.spy.firstFrame());
+  }
+
   /** @returns {Promise<number>} the longest time without a new picture since the last call, ms */
   async gap() {
     return this.page.evaluate(() => window.spy.gap());

@@ -224,17 +224,18 @@ impl<R: Runtime, S: Stream> Conversation<R, S> {
         if self.tick.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Event::Tick);
         }
-        if self.in_flight.is_some()
-            && let Poll::Ready(flushed) = Pin::new(&mut self.socket).poll_flush(cx)
-        {
-            return Poll::Ready(flushed.map_or_else(Event::Failed, |()| Event::Written));
-        }
-        // What a slow peer does not take stays in the channel, whose fullness the driver sees.
+        // Before writing, so that the core hears of all that waits; what a slow peer does not take
+        // stays in the channel, whose fullness the driver sees.
         if self.closing.is_none()
             && self.unsent < limits::WEBSOCKET_UNSENT
             && let Poll::Ready(order) = self.inbox.as_mut().poll_next(cx)
         {
             return Poll::Ready(Event::Order(order));
+        }
+        if self.in_flight.is_some()
+            && let Poll::Ready(flushed) = Pin::new(&mut self.socket).poll_flush(cx)
+        {
+            return Poll::Ready(flushed.map_or_else(Event::Failed, |()| Event::Written));
         }
         Pin::new(&mut self.socket).poll_next(cx).map(|next| match next {
             Some(Ok(message)) => Event::Heard(message),

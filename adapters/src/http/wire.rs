@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
+use std::pin::pin;
 
 use farcast_core::http::{Method, Problem, Reply, Request};
 use farcast_core::limits;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request;
@@ -33,19 +34,29 @@ impl fmt::Display for BodyError {
     }
 }
 
-/// Reads a whole body of bounded size.
+/// Reads a whole body of bounded size. What is too large is read on for a while all the same and
+/// thrown away: closing a socket that holds unread bytes would reset it, and the peer would never
+/// learn why.
 pub(super) async fn collect<B>(body: B) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B::Error: Error,
 {
-    if body.size_hint().lower() > limits::HTTP_BODY as u64 {
-        return Err(BodyError::TooLarge);
+    let mut body = pin!(body);
+    let (mut whole, mut size) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        size += data.len();
+        if size <= limits::HTTP_BODY {
+            whole.extend_from_slice(&data);
+        } else if size > DISCARDED {
+            break;
+        }
     }
-    match Limited::new(body, limits::HTTP_BODY).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Err(error) => Err(BodyError::Broken(error.to_string())),
+    match size {
+        ..=limits::HTTP_BODY => Ok(whole.into()),
+        _ => Err(BodyError::TooLarge),
     }
 }
 
@@ -116,3 +127,6 @@ fn method(method: &hyper::Method) -> Method {
         _ => Method::Other,
     }
 }
+
+/// Bytes of a body that are read at most before its connection is given up.
+const DISCARDED: usize = 16 * limits::HTTP_BODY;

@@ -5,28 +5,28 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 use async_executor::LocalExecutor;
-use farcast_adapters::batch::Batch;
 use farcast_adapters::http::server::serve;
 use farcast_adapters::http::site::{Page, Site};
 use farcast_adapters::http::tls::Tls;
 use farcast_adapters::link::Fact;
-use farcast_adapters::runtime::{Runtime, Udp};
+use farcast_adapters::runtime::Runtime;
 use farcast_core::http::{Reply, Request};
-use farcast_core::outbox::Transmit;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use smol::net::{TcpListener, TcpStream};
+use smol::net::TcpStream;
+
+use crate::{Base, block_on};
 
 /// How much faster time goes: limits of seconds pass in tenths.
 const HASTE: u32 = 20;
 
-/// smol with hasty time, accepts that fail on demand and are counted.
+/// A runtime with hasty time, accepts that fail on demand and are counted.
 #[derive(Clone)]
 pub(crate) struct Hasty {
+    base: Base,
     start: Instant,
     pub(crate) failing_accepts: Rc<Cell<u32>>,
     pub(crate) accepts: Rc<Cell<u32>>,
@@ -34,67 +34,48 @@ pub(crate) struct Hasty {
 
 impl Hasty {
     pub(crate) fn new() -> Self {
-        Hasty { start: Instant::now(), failing_accepts: Rc::default(), accepts: Rc::default() }
-    }
-}
-
-pub(crate) struct NoUdp;
-
-impl Udp for NoUdp {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn poll_recv(&self, _: &mut Context<'_>, _: &mut Batch) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-
-    fn send(&self, _: &Transmit<'_>) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        let (failing_accepts, accepts) = Default::default();
+        Hasty { base: Base, start: Instant::now(), failing_accepts, accepts }
     }
 }
 
 impl Runtime for Hasty {
-    type Udp = NoUdp;
-    type Listener = TcpListener;
-    type Tcp = TcpStream;
+    type Udp = <Base as Runtime>::Udp;
+    type Listener = <Base as Runtime>::Listener;
+    type Tcp = <Base as Runtime>::Tcp;
 
     fn now(&self) -> Instant {
-        self.start + self.start.elapsed() * HASTE
+        self.start + self.base.now().saturating_duration_since(self.start) * HASTE
     }
 
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + 'static {
-        let at = self.start + at.saturating_duration_since(self.start) / HASTE;
-        async move {
-            smol::Timer::at(at).await;
-        }
+        self.base.sleep_until(self.start + at.saturating_duration_since(self.start) / HASTE)
     }
 
-    async fn bind(&self, _: SocketAddr) -> io::Result<NoUdp> {
-        Ok(NoUdp)
+    async fn bind(&self, at: SocketAddr) -> io::Result<Self::Udp> {
+        self.base.bind(at).await
     }
 
-    async fn listen(&self, at: SocketAddr) -> io::Result<TcpListener> {
-        TcpListener::bind(at).await
+    async fn listen(&self, at: SocketAddr) -> io::Result<Self::Listener> {
+        self.base.listen(at).await
     }
 
-    fn listening(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
-        listener.local_addr()
+    fn listening(&self, listener: &Self::Listener) -> io::Result<SocketAddr> {
+        self.base.listening(listener)
     }
 
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn accept(&self, listener: &Self::Listener) -> io::Result<(Self::Tcp, SocketAddr)> {
         if let Some(left) = self.failing_accepts.get().checked_sub(1) {
             self.failing_accepts.set(left);
             return Err(io::Error::other("too many open files"));
         }
-        let accepted = listener.accept().await?;
+        let accepted = self.base.accept(listener).await?;
         self.accepts.set(self.accepts.get() + 1);
-        accepted.0.set_nodelay(true)?;
         Ok(accepted)
     }
 
-    fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<TcpStream>> + 'static {
-        TcpStream::connect(to)
+    fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
+        self.base.connect(to)
     }
 
     fn resolve(
@@ -102,6 +83,7 @@ impl Runtime for Hasty {
         host: &str,
         port: u16,
     ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + 'static {
+        // Tests ask no name server.
         let known = (host == "localhost").then(|| vec![loopback(port)]);
         async move { known.ok_or_else(|| io::Error::other("no such name")) }
     }
@@ -152,10 +134,15 @@ impl House {
         self.ask("GET", path, fields).await
     }
 
-    /// Asks on a fresh connection.
+    /// Asks without a body on a fresh connection.
     pub(crate) async fn ask(&self, method: &str, path: &str, fields: &str) -> String {
-        let end = "host: node\r\nconnection: close\r\n";
-        self.raw(&format!("{method} {path} HTTP/1.1\r\n{end}{fields}\r\n")).await
+        self.send(method, path, fields, "").await
+    }
+
+    /// Asks on a fresh connection.
+    pub(crate) async fn send(&self, method: &str, path: &str, fields: &str, body: &str) -> String {
+        let own = "host: node\r\nconnection: close\r\n";
+        self.raw(&format!("{method} {path} HTTP/1.1\r\n{own}{fields}\r\n{body}")).await
     }
 }
 
@@ -184,7 +171,7 @@ pub(crate) fn with_runtime<F: Future<Output = ()>>(
         executor.spawn(serving).detach();
         test(House { runtime, executor: executor.clone(), address, facts }).await;
     };
-    smol::block_on(executor.run(work));
+    block_on(executor.run(work)).unwrap();
 }
 
 fn page(name: &str) -> Option<Page> {

@@ -1,4 +1,4 @@
-//! The HTTP server and client on real sockets of the loopback; the core is played by the tests.
+//! The HTTP server and client on smol and real sockets of the loopback; the tests play the core.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -9,3 +9,5 @@ mod server;
 mod site;
 mod tls;
 mod websocket;
+
+use farcast_adapters::smol::{Smol as Base, block_on};

@@ -20,8 +20,8 @@ use crate::tls::connect;
 #[test]
 fn a_request_reaches_the_core_and_its_reply_comes_back() {
     with_house(8, None, async |house| {
-        let asking =
-            house.ask("PATCH", "/whip/a%20b?x=1", "If-Match: *\r\ncontent-length: 2\r\n\r\nhi");
+        let fields = "If-Match: *\r\ncontent-length: 2\r\n";
+        let asking = house.send("PATCH", "/whip/a%20b?x=1", fields, "hi");
         let replying = async {
             let Fact::Asked { request, answer } = house.fact().await else { panic!() };
             assert_eq!(request.method, Method::Patch);
@@ -94,15 +94,16 @@ fn a_body_of_the_largest_size_passes_and_one_byte_more_does_not() {
     with_house(8, None, async |house| {
         house.reply(|request| Reply::new(200, "text/plain", request.body.len().to_string()));
         let post = async |size: usize| {
-            let fields = format!("content-length: {size}\r\n\r\n{}", "x".repeat(size));
-            house.ask("POST", "/whip/a", &fields).await
+            let fields = format!("content-length: {size}\r\n");
+            house.send("POST", "/whip/a", &fields, &"x".repeat(size)).await
         };
-        // `ask` ends its head once more, behind the body.
         assert!(post(HTTP_BODY).await.ends_with(&format!("\r\n\r\n{HTTP_BODY}")));
-        assert_problem(&post(HTTP_BODY + 1).await, 413);
+        for size in [HTTP_BODY + 1, 4 * HTTP_BODY] {
+            assert_problem(&post(size).await, 413);
+        }
         let chunk = format!("{:x}\r\n{}\r\n", HTTP_BODY + 1, "x".repeat(HTTP_BODY + 1));
-        let fields = format!("transfer-encoding: chunked\r\n\r\n{chunk}0\r\n");
-        assert_problem(&house.ask("POST", "/whip/a", &fields).await, 413);
+        let (fields, body) = ("transfer-encoding: chunked\r\n", format!("{chunk}0\r\n\r\n"));
+        assert_problem(&house.send("POST", "/whip/a", fields, &body).await, 413);
     });
 }
 

@@ -152,7 +152,7 @@ fn a_slow_reader_fills_the_channel_and_no_more() {
         // The task may rest for a moment though the peer's kernel still has room.
         while !(writer.is_full() && house.runtime.now() > start + Duration::from_secs(5)) {
             assert!(written < 64 * 1024 * 1024, "the writer takes whatever comes");
-            if writer.try_send(ToPeer::Text(text.clone())).is_ok() {
+            while writer.try_send(ToPeer::Text(text.clone())).is_ok() {
                 written += text.len();
             }
             while let Ok(fact) = house.facts.try_recv() {

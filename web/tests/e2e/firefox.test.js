@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { newPage, openChromium, openFirefoxPage } from './support/browsers.js';
 import { demo } from './support/nodes.js';
-import { Player, Publisher, isMoving } from './support/pages.js';
+import { Player, Publisher, isMoving, says } from './support/pages.js';
 
 const FRAMES_PER_SECOND = 15;
 
@@ -26,3 +26,23 @@ test('Firefox plays what Chromium publishes', async (t) => {
   assert.ok(seen.audioPackets > 0);
   isMoving(seen);
 });
+
+test('a browser without the codec is told which one it needs', async (t) => {
+  const page = await openFirefoxPage(t);
+  const { origin } = await demo(t);
+  await page.goto(origin.url);
+  if (await page.evaluate(playsH264)) return t.skip('this Firefox plays H.264');
+
+  const publisher = new Publisher(await newPage(t, await openChromium(t)));
+  await publisher.connect(origin);
+  await publisher.publish('H264');
+  const player = new Player(page);
+  await player.open(origin);
+  await player.shows('FAILED');
+  await says(page, /is H\.264.*; play it in a browser that decodes H\.264/);
+});
+
+function playsH264() {
+  return RTCRtpReceiver.getCapabilities('video').codecs
+    .some(({ mimeType }) => mimeType === 'video/H264');
+}

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -142,7 +142,10 @@ async function program(t, name, flags, port, url) {
     running.child.kill(signal);
     await running.gone;
   };
-  t.after(() => end('SIGKILL'));
+  t.after(async () => {
+    await end('SIGKILL');
+    closeSync(log);
+  });
   await start();
   return { url, start, end };
 }

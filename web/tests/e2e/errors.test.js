@@ -95,7 +95,7 @@ test('where no media gets through, the page tells so', async (t) => {
 
 test('a node that is down is named, and used when it is back', async (t) => {
   const { origin: page, edges: [edge] } = await cluster(t, { edges: 1 });
-  await edge.end('SIGKILL');
+  await edge.end();
   const publisher = new Publisher(await newPage(t, await openChromium(t)));
   await publisher.page.goto(`${page.url}/publish?server=${edge.url}`);
   await publisher.page.click('#connect');

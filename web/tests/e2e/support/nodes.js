@@ -27,7 +27,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => p
  * @typedef {object} Program
  * @property {string} url where its pages are
  * @property {() => Promise<void>} start once more, when it has ended
- * @property {(signal: NodeJS.Signals) => Promise<void>} end
+ * @property {() => Promise<void>} end without a word
+ * @property {() => void} freeze until it is ended
  */
 
 /** A media address of this machine; browsers send no media to loopback. */
@@ -138,16 +139,17 @@ async function program(t, name, flags, port, url) {
       return fetch(`${url}/readyz`).then(({ ok }) => ok, () => false);
     }, START_TIMEOUT_MS);
   };
-  const end = async (signal) => {
-    running.child.kill(signal);
+  const freeze = () => running.child.kill('SIGSTOP');
+  const end = async () => {
+    running.child.kill('SIGKILL');
     await running.gone;
   };
   t.after(async () => {
-    await end('SIGKILL');
+    await end();
     closeSync(log);
   });
   await start();
-  return { url, start, end };
+  return { url, start, end, freeze };
 }
 
 function run(name, flags, log) {

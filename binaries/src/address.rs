@@ -56,19 +56,6 @@ impl NodeUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// Whether what goes there can be read on the way: plain HTTP to an IP of the open internet.
-    pub fn is_exposed(&self) -> bool {
-        let Some(authority) = self.0.strip_prefix("http://") else { return false };
-        let host = split_port(authority).map_or(authority, |(host, _)| host);
-        match host.trim_matches(['[', ']']).parse() {
-            Ok(IpAddr::V4(ip)) => !(ip.is_private() || ip.is_loopback() || ip.is_link_local()),
-            Ok(IpAddr::V6(ip)) => {
-                !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local())
-            }
-            Err(_) => false,
-        }
-    }
 }
 
 impl FromStr for NodeUrl {
@@ -160,17 +147,6 @@ mod tests {
             "http://edge 1",
         ] {
             assert!(bad.parse::<NodeUrl>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn plain_http_over_the_open_internet_is_exposed() {
-        let exposed = |text: &str| text.parse::<NodeUrl>().unwrap().is_exposed();
-        assert!(exposed("http://203.0.113.7:8080"));
-        assert!(exposed("http://[2001:db8::7]"));
-        assert!(!exposed("https://203.0.113.7"));
-        for inside in ["10.77.2.1:8080", "192.168.0.4", "127.0.0.1:1", "[::1]:8080", "[fd00::1]"] {
-            assert!(!exposed(&format!("http://{inside}")), "{inside}");
         }
     }
 }

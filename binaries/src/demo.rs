@@ -43,6 +43,7 @@ impl DemoFlags {
             .zip(self.port_base..=u16::MAX)
             .map(|(role, port)| {
                 let mut wishes = host.wishes(port);
+                wishes.name = Some(role.name.to_owned());
                 wishes.runtime = self.runtime;
                 wishes.log = Some(self.log.unwrap_or(Log::Warn));
                 if port == self.port_base {

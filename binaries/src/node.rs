@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use farcast_adapters::http::plain_http_warning;
 use farcast_core::config::{Access, Addresses, Config, Edge};
 use farcast_core::limits;
 
@@ -73,7 +74,7 @@ impl Settings {
         reachable(&addresses)?;
         let edges = edges(&wishes.edge)?;
         let core = Config {
-            name: name(wishes.name, role)?,
+            name: name(wishes.name, role, &addresses)?,
             access,
             addresses,
             http_port: http.first().map(SocketAddr::port),
@@ -248,21 +249,30 @@ fn reachable(addresses: &Addresses) -> Result<(), StartError> {
     )))
 }
 
-fn name(wish: Option<String>, role: &Role) -> Result<String, StartError> {
-    let name = wish.unwrap_or_else(|| role.name.to_owned());
+/// Nodes tell streams apart by who holds them, so no two nodes should have one name: unless told, a
+/// node is called by what it is and where.
+fn name(wish: Option<String>, role: &Role, addresses: &Addresses) -> Result<String, StartError> {
+    let name = wish.unwrap_or_else(|| {
+        let bound = addresses.udp.first().map(SocketAddr::ip).filter(|ip| !ip.is_unspecified());
+        let ip = bound.or_else(|| addresses.interfaces.first().copied());
+        let port = addresses.udp.first().map_or(0, SocketAddr::port);
+        let ip = ip.map(|ip| ip.to_string().replace(':', "_")).unwrap_or_default();
+        format!("{}-{ip}-{port}", role.name)
+    });
     if is_name(&name) { Ok(name) } else { Err(bad_name(&name)) }
 }
 
 /// Names go into header fields, metrics and logs.
 fn is_name(name: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(known)
+    (1..=limits::NODE_NAME).contains(&name.len()) && name.chars().all(known)
 }
 
 fn bad_name(name: &str) -> StartError {
     StartError(format!(
-        "\"{}\" cannot name a node; write 1 to {LONGEST_NAME} letters, digits and . _ -",
-        name.escape_debug()
+        "\"{}\" cannot name a node; write 1 to {} letters, digits and . _ -",
+        name.escape_debug(),
+        limits::NODE_NAME
     ))
 }
 
@@ -313,19 +323,11 @@ fn edges(wishes: &[config::Edge]) -> Result<Vec<Edge>, StartError> {
 }
 
 fn exposed(edge: &config::Edge) -> Option<String> {
-    edge.url.is_exposed().then(|| {
-        format!(
-            "{} is plain HTTP over the open internet: tokens can be read on the way; give that \
-             edge a certificate and write https://",
-            edge.url
-        )
-    })
+    plain_http_warning(edge.url.as_str())
 }
 
 /// The port of a node that is told none.
 pub const DEFAULT_PORT: u16 = 8080;
-/// A DNS label's length (RFC 1035 section 2.3.4) times four: whole host names fit.
-const LONGEST_NAME: usize = 252;
 
 #[cfg(test)]
 mod tests;

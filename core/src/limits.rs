@@ -26,11 +26,13 @@ pub const STREAMS: usize = 1_000;
 pub const STREAM_NAME: usize = 128;
 /// Characters of a bearer token; ours have at most about 350, other tools may add claims.
 pub const TOKEN: usize = 2048;
+/// Characters of a node's name: a whole host name and more.
+pub const NODE_NAME: usize = 252;
 /// Audio and video tracks of one stream.
 pub const TRACKS: usize = 8;
 /// Media sections in an SDP that we accept.
 pub const SDP_SECTIONS: usize = 16;
-/// Remote candidates that we take for one session, from its SDP and trickled.
+/// Candidates that we read from one fragment.
 pub const CANDIDATES: usize = 32;
 /// Edges of one origin.
 pub const EDGES: usize = 64;
@@ -44,6 +46,14 @@ pub const QUIET: Duration = Duration::from_secs(4);
 pub const SILENT: Duration = Duration::from_secs(12);
 /// How long viewers of a stream are kept when its publisher left, for it to come back.
 pub const VACANT: Duration = Duration::from_secs(10);
+
+/// How many viewers of a stream that is gone are closed at once, so that a crowd of goodbyes does
+/// not hold up other streams' media, and the pause before the next ones.
+pub const CLOSE_AT_ONCE: usize = 64;
+/// See [`CLOSE_AT_ONCE`].
+pub const CLOSE_PAUSE: Duration = Duration::from_millis(5);
+/// How far ahead of our own calendar a relayed stream's epoch may be: clocks that are not set.
+pub const EPOCH_AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Between two keyframe requests for one track: "at most two a second" (DESIGN.md section 9).
 pub const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);

@@ -82,9 +82,7 @@ fn answer(director: &mut Director, event: &Event, desk: &mut Desk<'_>) {
         Event::Answered { ticket, result, .. } => {
             (ticket, reply::answered(ticket, result, desk.out))
         }
-        Event::Restarted { ticket, fragment } => {
-            (ticket, reply::restarted(ticket, fragment, desk.out))
-        }
+        Event::Restarted { ticket, result } => (ticket, reply::restarted(ticket, result, desk.out)),
         _ => return,
     };
     let Ticket { via: Via::WebSocket { connection, .. }, .. } = ticket else { return };
@@ -97,6 +95,7 @@ impl Machine for Node {
     fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Outbox) {
         self.take(now, input, out);
         self.settle(now, out);
+        self.director.report_population(out);
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -1,6 +1,7 @@
 //! Worlds in which the nodes that ship can be watched: in memory, where the clock jumps, and on
 //! simulated hosts, with the shipped driver. It decides nothing about streams.
 
+pub mod browser;
 pub mod peer;
 pub mod turmoil;
 pub mod world;

@@ -20,6 +20,9 @@ const PACKETS_PER_FRAME: u32 = 8;
 /// A packet's payload in bytes; what browsers make.
 const PAYLOAD: usize = 1_200;
 
+/// Where a track's numbers start: the peer's own session counts rollovers from 0 on.
+const FIRST_SEQUENCE: u64 = 4_464;
+
 /// A browser.
 pub struct Peer {
     rtc: Rtc,
@@ -104,7 +107,7 @@ impl Peer {
         let kinds = [(wish.audio, MediaKind::Audio), (wish.video != Video::None, MediaKind::Video)];
         for (_, kind) in kinds.into_iter().filter(|(wanted, _)| *wanted) {
             let mid = changes.add_media(kind, direction, None, None, None);
-            tracks.push(Sending { mid, pt: None, kind, sequence: 70_000 });
+            tracks.push(Sending { mid, pt: None, kind, sequence: FIRST_SEQUENCE });
         }
         let (offer, pending) = changes.apply().expect("there is something to offer");
         let start = now;
@@ -150,6 +153,11 @@ impl Peer {
     /// What it got.
     pub fn received(&self) -> &[Received] {
         &self.received
+    }
+
+    /// Forgets what it got, for runs too long to keep it.
+    pub fn forget_received(&mut self) {
+        self.received.clear();
     }
 
     /// When it was asked for keyframes.
@@ -215,12 +223,9 @@ impl Peer {
             let Some(stream) = api.stream_tx_by_mid(track.mid, None) else { continue };
             for packet in 0..packets {
                 track.sequence += 1;
-                // The peer's own session knows its rollover counter from 0 on.
-                let sequence =
-                    track.sequence % 65_536 + (track.sequence - 70_000) / 65_536 * 65_536;
                 let mut payload = vec![0; PAYLOAD];
                 payload[..8].copy_from_slice(&(captured.as_micros() as u64).to_be_bytes());
-                let write = RtpWrite::new(pt, sequence.into(), time, now, payload)
+                let write = RtpWrite::new(pt, track.sequence.into(), time, now, payload)
                     .marker(packet + 1 == packets)
                     .nackable(track.kind == MediaKind::Video);
                 stream.write_rtp(write);

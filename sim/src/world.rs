@@ -109,6 +109,14 @@ impl World {
         index
     }
 
+    /// Gives a node one more edge and starts it anew.
+    pub fn add_edge(&mut self, node: NodeIndex, edge: NodeIndex) {
+        let (name, ip) = (self.nodes[edge].name.clone(), self.nodes[edge].ip);
+        let url = format!("http://{ip}:{PORT}");
+        self.nodes[node].config.edges.push(Edge { name, url, ..Edge::default() });
+        self.start(node);
+    }
+
     /// Starts a node, again if it was killed: it remembers nothing.
     pub fn start(&mut self, index: NodeIndex) {
         self.seed = self.seed.wrapping_add(1);
@@ -143,6 +151,10 @@ impl World {
             peer: SocketAddr::from(([127, 0, 0, 1], 1)),
             secure: false,
         };
+        self.ask_from(node, request)
+    }
+
+    fn ask_from(&mut self, node: NodeIndex, request: Request) -> Reply {
         let id = RequestId(self.new_id());
         self.feed(node, Input::Asked { id, request });
         self.replies.remove(&id).expect("every request is answered at once")
@@ -266,7 +278,7 @@ impl World {
         match arrival {
             Arrival::Datagram { from, to, payload } => self.deliver_datagram(from, to, &payload),
             Arrival::Called { caller, call, request } => {
-                let result = self.call(&request);
+                let result = self.call(caller, &request);
                 self.schedule(Arrival::Answered { caller, call, result });
             }
             Arrival::Answered { caller, call, result } => {
@@ -291,7 +303,7 @@ impl World {
         }
     }
 
-    fn call(&mut self, request: &Call) -> Result<Reply, CallError> {
+    fn call(&mut self, caller: NodeIndex, request: &Call) -> Result<Reply, CallError> {
         let rest = request.url.strip_prefix("http://").unwrap_or(&request.url);
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let alive =
@@ -300,10 +312,16 @@ impl World {
             return Err(CallError(format!("connection refused by {authority}")));
         };
         let index = self.nodes.iter().position(|other| other.ip == host.ip).expect("just found");
-        let headers: Vec<(&str, &str)> =
-            request.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let body = String::from_utf8_lossy(&request.body).into_owned();
-        Ok(self.ask(index, request.method, &format!("/{path}"), &headers, &body))
+        let request = Request {
+            method: request.method,
+            path: format!("/{path}"),
+            query: String::new(),
+            headers: request.headers.clone(),
+            body: request.body.clone(),
+            peer: SocketAddr::new(self.nodes[caller].ip, 1),
+            secure: false,
+        };
+        Ok(self.ask_from(index, request))
     }
 
     fn feed(&mut self, index: NodeIndex, input: Input<'_>) {

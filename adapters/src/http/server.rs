@@ -13,13 +13,13 @@ use async_executor::LocalExecutor;
 use farcast_core::http::Problem;
 use farcast_core::limits;
 use futures_lite::{AsyncRead, AsyncWrite, future};
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
+use hyper::{Method, Request};
 use smol_hyper::rt::FuturesIo;
 
-use super::site::{Route, Site};
+use super::site::{self, Route, Site};
 use super::tls::Tls;
 use super::wire::{self, Answer, BodyError};
 use super::{Tasks, websocket, within};
@@ -153,7 +153,14 @@ impl<R: Runtime> Desk<R> {
         seat: Rc<Seat<R>>,
     ) -> Answer {
         match Site::route(request.uri()) {
-            Route::Core => self.ask(request, peer).await,
+            Route::Core => {
+                let is_head = request.method() == Method::HEAD;
+                let mut answer = self.ask(request, peer).await;
+                if is_head {
+                    site::behead(&mut answer);
+                }
+                answer
+            }
             Route::WebSocket => {
                 let (runtime, facts) = (self.runtime.clone(), self.facts.clone());
                 match websocket::accept::<R, S>(runtime, facts, request, peer.address) {

@@ -164,7 +164,7 @@ fn etag(bytes: &[u8]) -> String {
 }
 
 /// Takes the body off and leaves its length (RFC 9110 section 9.3.2).
-fn behead(answer: &mut Answer) {
+pub(super) fn behead(answer: &mut Answer) {
     let length = hyper::body::Body::size_hint(answer.body()).lower();
     if answer.status() != StatusCode::NOT_MODIFIED {
         answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());

@@ -119,9 +119,17 @@ enum Event {
 }
 
 /// How a conversation ended.
+/// Whether a close frame says that the peer is done (RFC 6455 section 7.4.1: 1000 normal, 1001 going
+/// away, or no code at all); clients that mean to come back use another code.
+fn is_goodbye(frame: Option<&CloseFrame>) -> bool {
+    frame.is_none_or(|frame| matches!(frame.code, CloseCode::Normal | CloseCode::Away))
+}
+
 enum End {
-    /// The peer sent a close frame.
-    Clean,
+    /// The peer sent a close frame: because it is done, or because the connection seems broken.
+    Closed {
+        goodbye: bool,
+    },
     Broken,
     /// The peer does not keep to the rules; it gets this close frame.
     Refused(CloseFrame),
@@ -163,8 +171,8 @@ impl<R: Runtime, S: Stream> Conversation<R, S> {
             match self.step().await {
                 Ok(()) => {}
                 // The answer to the peer's close frame still has to leave: go on until the end.
-                Err(End::Clean) => {
-                    clean = true;
+                Err(End::Closed { goodbye }) => {
+                    clean = goodbye;
                     self.give_up_after(GOODBYE);
                 }
                 Err(End::Broken) => return clean,
@@ -255,7 +263,7 @@ impl<R: Runtime, S: Stream> Conversation<R, S> {
             Message::Binary(_) => {
                 Err(End::Refused(frame(CloseCode::Unsupported, "messages are text")))
             }
-            Message::Close(_) => Err(End::Clean),
+            Message::Close(frame) => Err(End::Closed { goodbye: is_goodbye(frame.as_ref()) }),
             // tungstenite answers pings itself.
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
         }

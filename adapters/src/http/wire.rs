@@ -119,7 +119,8 @@ pub(super) fn field(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)
 
 fn method(method: &hyper::Method) -> Method {
     match *method {
-        hyper::Method::GET => Method::Get,
+        // RFC 9110 section 9.3.2: the same answer without its body, which the server takes off.
+        hyper::Method::GET | hyper::Method::HEAD => Method::Get,
         hyper::Method::POST => Method::Post,
         hyper::Method::PATCH => Method::Patch,
         hyper::Method::DELETE => Method::Delete,

@@ -29,7 +29,7 @@ fn addresses(list: &[&str]) -> Vec<SocketAddr> {
 #[test]
 fn an_open_node_needs_nothing_else() {
     let node = good("open = true");
-    assert_eq!(node.core.name, "origin");
+    assert_eq!(node.core.name, "origin-192.168.1.5-8080");
     assert!(matches!(node.core.access, Access::Open));
     assert_eq!(node.http, addresses(&["0.0.0.0:8080"]));
     assert_eq!(node.core.addresses.udp, addresses(&["0.0.0.0:8080"]));
@@ -207,7 +207,7 @@ fn plain_http_over_the_open_internet_warns_and_starts() {
     );
     assert_eq!(
         node.warnings,
-        ["http://203.0.113.7 is plain HTTP over the open internet: tokens can be read on the \
-             way; give that edge a certificate and write https://"]
+        ["http://203.0.113.7 is plain HTTP to a public address: tokens and streams' names can be \
+             read on the way; use https:// or a private network"]
     );
 }

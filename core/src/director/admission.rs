@@ -7,6 +7,7 @@ use crate::config::Access;
 use crate::director::Director;
 use crate::director::registry::Claim;
 use crate::director::signal::token::{self, Act};
+use crate::director::streams::Stream;
 use crate::http::Problem;
 use crate::hub::words::SessionId;
 use crate::limits;
@@ -48,34 +49,38 @@ impl Director {
         name: &StreamName,
         from: Option<Claim>,
     ) -> Result<(Claim, Option<SessionId>), Problem> {
+        if from.as_ref().is_some_and(|from| from.holder == self.config.name) {
+            return Err(taken(name, &self.config.name));
+        }
         let known = self.streams.get(name);
         if known.is_none() && self.streams.len() >= limits::STREAMS {
             return Err(full("this node has as many streams as it can take"));
         }
-        let claim = || {
-            from.clone().unwrap_or_else(|| {
-                let clock = self.calendar(now).as_millis() as Epoch;
-                let epoch = known.map_or(clock, |stream| clock.max(stream.epoch + 1));
-                Claim { epoch, holder: self.config.name.clone() }
-            })
-        };
-        if let Some((stream, publisher)) =
-            known.and_then(|stream| stream.publisher.map(|session| (stream, session)))
-        {
+        let replaces = known.and_then(|stream| stream.publisher);
+        if let (Some(stream), Some(publisher)) = (known, replaces) {
             let quiet = self.registry.get(publisher).is_none_or(|record| record.quiet);
-            let succeeds = from
-                .as_ref()
-                .is_some_and(|from| from.holder == stream.holder && from.epoch >= stream.epoch);
-            return match quiet || succeeds {
-                true => Ok((claim(), Some(publisher))),
-                false => Err(taken(name, &stream.holder)),
-            };
+            if !quiet && !from.as_ref().is_some_and(|from| succeeds(from, stream)) {
+                return Err(taken(name, &stream.holder));
+            }
+        } else {
+            let ours = from.as_ref().map_or(self.config.name.as_str(), |from| &from.holder);
+            if let Some(holder) = self.fleet.holder_of(name, ours) {
+                return Err(taken(name, holder));
+            }
         }
-        match self.fleet.holder_of(name, &self.config.name) {
-            Some(holder) => Err(taken(name, holder)),
-            None => Ok((claim(), None)),
-        }
+        let claim = from.unwrap_or_else(|| {
+            let clock = self.calendar(now).as_millis() as Epoch;
+            let epoch = known.map_or(clock, |stream| clock.max(stream.epoch.saturating_add(1)));
+            Claim { epoch, holder: self.config.name.clone(), sender: None }
+        });
+        Ok((claim, replaces))
     }
+}
+
+/// Whether a relay brings the stream that is there already: from the same publisher's node by the
+/// same way, in this life or a newer one.
+fn succeeds(from: &Claim, stream: &Stream) -> bool {
+    from.holder == stream.holder && from.sender == stream.sender && from.epoch >= stream.epoch
 }
 
 fn taken(name: &StreamName, holder: &str) -> Problem {

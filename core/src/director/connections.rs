@@ -22,6 +22,8 @@ pub(crate) struct Connections {
 #[derive(Debug, Default)]
 struct Connection {
     unsent: usize,
+    /// Told to go; it hears no more.
+    closing: bool,
     sessions: BTreeSet<SessionId>,
     waits_for: BTreeSet<StreamName>,
 }
@@ -54,10 +56,12 @@ impl Connections {
     /// Writes a message. A connection that does not drain is closed: its client is better served
     /// by a fresh one than by old news.
     pub(crate) fn tell(&mut self, connection: ConnectionId, message: &Value, out: &mut Outbox) {
-        let Some(open) = self.open.get_mut(&connection) else { return };
+        let open = self.open.get_mut(&connection).filter(|open| !open.closing);
+        let Some(open) = open else { return };
         let text = message.to_string();
         open.unsent += text.len();
         if open.unsent > limits::WEBSOCKET_UNSENT {
+            open.closing = true;
             let reason = "too slow: messages pile up";
             return out.push(Output::Close { connection, reason });
         }

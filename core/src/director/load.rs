@@ -1,5 +1,7 @@
 //! What neighbours tell each other: polls of `/v1/load`, and the words that a relay travels with.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use crate::config::{Access, Edge};
@@ -11,6 +13,7 @@ use crate::director::{Desk, Director, Timer};
 use crate::http::{Call, CallError, Method, Problem, Reply, Request};
 use crate::limits;
 use crate::machine::Output;
+use crate::media::track::Epoch;
 use crate::report::Report;
 
 /// The version of what nodes say to each other. They work one minor version apart.
@@ -61,16 +64,15 @@ impl Director {
                 desk.out.report(Report::EdgeUp { edge: name });
                 self.hasten_relays(edge, desk);
             }
-            Change::Restarted => self.restart_relays(edge, desk),
+            Change::Restarted => {
+                desk.out.report(Report::EdgeUp { edge: name });
+                self.restart_relays(edge, desk);
+            }
         }
     }
 
     /// The header fields that open an edge's door for us.
-    pub(super) fn credentials(
-        &self,
-        edge: &Edge,
-        now: std::time::Instant,
-    ) -> Vec<(String, String)> {
+    pub(super) fn credentials(&self, edge: &Edge, now: Instant) -> Vec<(String, String)> {
         let mut headers = vec![("farcast-version".to_owned(), VERSION.to_owned())];
         if let Some(token) = edge.token.clone().or_else(|| self.own_token(now)) {
             headers.push(("authorization".to_owned(), format!("Bearer {token}")));
@@ -79,11 +81,38 @@ impl Director {
     }
 
     /// A relay token from our own first key, for edges that share it.
-    fn own_token(&self, now: std::time::Instant) -> Option<String> {
+    fn own_token(&self, now: Instant) -> Option<String> {
         let Access::Keys(keys) = &self.config.access else { return None };
         let exp = (self.calendar(now) + limits::OWN_TOKEN).as_secs();
         let claims = Claims { sub: "*".parse().ok()?, act: Act::Relay, exp };
         Some(token::mint(keys.first()?, &claims))
+    }
+
+    /// What a relaying node says of the stream that it brings; `None` for an ordinary publisher.
+    pub(super) fn provenance(
+        &self,
+        request: &Request,
+        now: Instant,
+    ) -> Result<Option<Claim>, Problem> {
+        let Some(holder) = request.header("farcast-node") else { return Ok(None) };
+        // Names prove nothing on a node that asks for no tokens; there, addresses must do.
+        let sender = match self.config.access {
+            Access::Open => request.peer.ip().to_string(),
+            Access::Keys(_) => request.header("farcast-sender").unwrap_or("").to_owned(),
+        };
+        let latest = (self.calendar(now) + limits::EPOCH_AHEAD).as_millis() as Epoch;
+        let epoch = request.header("farcast-epoch").and_then(|epoch| epoch.parse().ok());
+        let names_fit = holder.len().max(sender.len()) <= limits::NODE_NAME;
+        match epoch.filter(|epoch| *epoch <= latest && names_fit) {
+            Some(epoch) => {
+                Ok(Some(Claim { epoch, holder: holder.to_owned(), sender: Some(sender) }))
+            }
+            None => {
+                let detail = "a relay names its stream's life in Farcast-Epoch: milliseconds since \
+                              1970; are the clocks of both nodes set?";
+                Err(Problem::new(400, "malformed relay", detail))
+            }
+        }
     }
 
     /// The answer to `GET /v1/load`.
@@ -109,21 +138,6 @@ impl Director {
             "cpu_permille": self.load.cpu_permille,
             "streams": streams,
         })
-    }
-}
-
-/// What a relaying node says of the stream that it brings; `None` for an ordinary publisher.
-pub(super) fn provenance(request: &Request) -> Result<Option<Claim>, Problem> {
-    let Some(holder) = request.header("farcast-node") else { return Ok(None) };
-    let epoch = request.header("farcast-epoch").and_then(|epoch| epoch.parse().ok());
-    match epoch {
-        Some(epoch) if holder.len() <= limits::STREAM_NAME => {
-            Ok(Some(Claim { holder: holder.to_owned(), epoch }))
-        }
-        _ => {
-            let detail = "a relay names its stream's life in Farcast-Epoch, a number";
-            Err(Problem::new(400, "malformed relay", detail))
-        }
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Director {
     round_robin: RoundRobin,
     relays: Relays,
     timers: Timers<Timer>,
+    /// The last report of how many there are of everything.
+    population: Option<Report>,
 }
 
 /// Every reason to wake up.
@@ -60,6 +62,8 @@ enum Timer {
     Relay(LinkId),
     /// A stream's publisher did not come back.
     Vacant(StreamName),
+    /// A viewer did not play its stream's new codec.
+    Outdated(SessionId),
 }
 
 /// What a room of the director leaves its errands in, lent from above.
@@ -91,6 +95,7 @@ impl Director {
             fleet: Fleet::new(&config.edges),
             round_robin: RoundRobin::default(),
             relays: Relays::default(),
+            population: None,
             timers,
             config,
         }
@@ -108,6 +113,10 @@ impl Director {
                 Timer::Poll(edge) => self.poll(edge, desk),
                 Timer::Relay(link) => self.start_relay(link, desk),
                 Timer::Vacant(stream) => self.abandon(&stream, desk),
+                Timer::Outdated(session) => {
+                    let why = "the stream came back in another codec";
+                    desk.commands.push(Command::Close { session, why });
+                }
             }
         }
     }
@@ -147,7 +156,6 @@ impl Director {
             Event::Quiet { session, quiet } => self.session_quiet(session, quiet, desk),
             Event::Ended { session, why } => self.session_ended(session, why, desk),
         }
-        self.report_population(desk);
     }
 
     fn session_connected(&mut self, session: SessionId, desk: &mut Desk<'_>) {
@@ -164,7 +172,7 @@ impl Director {
         if let Some(record) = self.registry.get_mut(session) {
             record.quiet = quiet;
         }
-        if quiet && self.relays.owner_of(session).is_some() {
+        if quiet && self.relays.is_up(session) {
             desk.commands.push(Command::Close { session, why: "the edge fell silent" });
         }
     }
@@ -184,6 +192,7 @@ impl Director {
     /// Takes a session out of every table; the hub has none of it any more.
     fn forget(&mut self, session: SessionId) -> Option<registry::Record> {
         let record = self.registry.remove(session)?;
+        self.timers.clear(Timer::Outdated(session));
         if let Some(connection) = record.connection {
             self.connections.release(connection, session);
         }
@@ -206,11 +215,16 @@ impl Director {
         CallId(self.next_call)
     }
 
-    fn report_population(&self, desk: &mut Desk<'_>) {
+    /// Tells how many there are of everything, if that has changed.
+    pub(crate) fn report_population(&mut self, out: &mut Outbox) {
         let (publishers, viewers, relays) = self.registry.population();
         let connections = self.connections.len() as u64;
         let streams = self.streams.live() as u64;
-        desk.out.report(Report::Population { publishers, viewers, relays, connections, streams });
+        let report = Report::Population { publishers, viewers, relays, connections, streams };
+        if self.population.as_ref() != Some(&report) {
+            self.population = Some(report.clone());
+            out.report(report);
+        }
     }
 
     /// A WebSocket is open.

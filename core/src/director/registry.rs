@@ -30,6 +30,8 @@ pub(crate) struct Claim {
     pub(crate) epoch: Epoch,
     /// The node that the publisher is connected to.
     pub(crate) holder: String,
+    /// The node that a relay came from; `None` for a publisher's own session.
+    pub(crate) sender: Option<String>,
 }
 
 /// What a session is here for.
@@ -52,17 +54,22 @@ impl Record {
 pub(crate) struct Registry {
     by_id: BTreeMap<SessionId, Record>,
     by_resource: BTreeMap<String, SessionId>,
+    publishers: u64,
+    viewers: u64,
+    relays: u64,
 }
 
 impl Registry {
     pub(crate) fn insert(&mut self, session: SessionId, record: Record) {
         self.by_resource.insert(record.resource.clone(), session);
+        *self.count(record.role) += 1;
         self.by_id.insert(session, record);
     }
 
     pub(crate) fn remove(&mut self, session: SessionId) -> Option<Record> {
         let record = self.by_id.remove(&session)?;
         self.by_resource.remove(&record.resource);
+        *self.count(record.role) -= 1;
         Some(record)
     }
 
@@ -84,7 +91,14 @@ impl Registry {
 
     /// How many publishers, viewers and relays there are.
     pub(crate) fn population(&self) -> (u64, u64, u64) {
-        let count = |role| self.by_id.values().filter(|r| r.role == role).count() as u64;
-        (count(Role::Publisher), count(Role::Viewer), count(Role::Relay))
+        (self.publishers, self.viewers, self.relays)
+    }
+
+    fn count(&mut self, role: Role) -> &mut u64 {
+        match role {
+            Role::Publisher => &mut self.publishers,
+            Role::Viewer => &mut self.viewers,
+            Role::Relay => &mut self.relays,
+        }
     }
 }

@@ -35,6 +35,10 @@ struct Link {
     edge: usize,
     /// Failures in a row.
     failures: u32,
+    /// Whether an attempt is under way; else its timer is set.
+    busy: bool,
+    /// Whether its session is connected.
+    up: bool,
     session: Option<SessionId>,
     /// The socket that the session has for itself.
     bound: Option<SocketAddr>,
@@ -48,7 +52,7 @@ pub(super) enum CallPurpose {
     /// To hear how an edge is.
     Poll(usize),
     /// To publish at an edge, for this link's session.
-    Publish(LinkId, SessionId),
+    Publish { link: LinkId, session: SessionId, edge: usize },
     /// To end a session at an edge; whatever it answers.
     Delete,
 }
@@ -64,6 +68,12 @@ impl Relays {
         self.by_session.get(&session).copied()
     }
 
+    /// Whether this is the session of a link that is connected.
+    pub(super) fn is_up(&self, session: SessionId) -> bool {
+        let link = self.owner_of(session).and_then(|id| self.links.get(&id));
+        link.is_some_and(|link| link.up)
+    }
+
     fn of(&self, wanted: impl Fn(&Link) -> bool) -> Vec<LinkId> {
         self.links.iter().filter(|(_, link)| wanted(link)).map(|(id, _)| *id).collect()
     }
@@ -74,8 +84,10 @@ impl Director {
     pub(super) fn relay(&mut self, stream: &StreamName, desk: &mut Desk<'_>) {
         let holder = self.streams.get(stream).map(|stream| stream.holder.clone());
         for edge in 0..self.config.edges.len() {
-            // A stream never goes back to the node that it came from.
-            if holder.as_deref() == Some(self.config.edges[edge].name.as_str()) {
+            // A stream never goes back to the node that it came from, by whatever name.
+            let own_name = self.fleet.members().get(edge).map(|member| member.load.name.as_str());
+            let known_as = [Some(self.config.edges[edge].name.as_str()), own_name];
+            if holder.is_some() && known_as.contains(&holder.as_deref()) {
                 continue;
             }
             self.relays.next += 1;
@@ -84,6 +96,8 @@ impl Director {
                 stream: stream.clone(),
                 edge,
                 failures: 0,
+                busy: false,
+                up: false,
                 session: None,
                 bound: None,
                 location: None,
@@ -95,9 +109,10 @@ impl Director {
 
     /// Begins with a socket: a session of its own needs a 5-tuple of its own.
     pub(super) fn start_relay(&mut self, id: LinkId, desk: &mut Desk<'_>) {
-        let Some(link) = self.relays.links.get(&id) else { return };
+        let Some(link) = self.relays.links.get_mut(&id) else { return };
+        link.busy = true;
         let host = load::host(&self.config.edges[link.edge].url);
-        let near = near(&self.config.addresses.udp, &host);
+        let near = near(&self.config.addresses.udp, &host, link.failures as usize);
         desk.out.push(Output::Bind { bind: BindId(id.0), near });
     }
 
@@ -151,16 +166,17 @@ impl Director {
         let Some(link) = self.relays.links.get(&id) else { return };
         let Some(stream) = self.streams.get(&link.stream) else { return };
         let (epoch, holder) = (stream.epoch.to_string(), stream.holder.clone());
-        let edge = self.config.edges[link.edge].clone();
-        let url = format!("{}/whip/{}", edge.url, link.stream);
-        let mut headers = self.credentials(&edge, desk.now);
+        let edge = link.edge;
+        let url = format!("{}/whip/{}", self.config.edges[edge].url, link.stream);
+        let mut headers = self.credentials(&self.config.edges[edge], desk.now);
         headers.extend([
             ("content-type".to_owned(), "application/sdp".to_owned()),
             ("farcast-node".to_owned(), holder),
             ("farcast-epoch".to_owned(), epoch),
+            ("farcast-sender".to_owned(), self.config.name.clone()),
         ]);
         let call = self.new_call();
-        self.relays.expect(call, CallPurpose::Publish(id, session));
+        self.relays.expect(call, CallPurpose::Publish { link: id, session, edge });
         let (method, body, timeout) = (Method::Post, offer.into_bytes(), limits::RELAY_CALL);
         let request = Call { method, url, headers, body, timeout };
         desk.out.push(Output::Call { call, request });
@@ -175,8 +191,8 @@ impl Director {
     ) {
         match self.relays.calls.remove(&call) {
             Some(CallPurpose::Poll(edge)) => self.polled(edge, result, desk),
-            Some(CallPurpose::Publish(id, session)) => {
-                self.relay_answered(id, session, result, desk);
+            Some(CallPurpose::Publish { link, session, edge }) => {
+                self.relay_answered(link, session, edge, result, desk);
             }
             Some(CallPurpose::Delete) | None => {}
         }
@@ -186,28 +202,32 @@ impl Director {
         &mut self,
         id: LinkId,
         session: SessionId,
+        edge: usize,
         result: Result<Reply, CallError>,
         desk: &mut Desk<'_>,
     ) {
-        let link = self.relays.links.get(&id).filter(|link| link.session == Some(session));
-        let edge = link.map(|link| self.config.edges[link.edge].url.clone());
         let accepted = match result {
-            Ok(reply) if reply.status == 201 => String::from_utf8(reply.body.clone())
-                .map(|sdp| (sdp, reply))
-                .map_err(|_| "the edge's answer is no text".to_owned()),
+            Ok(reply) if reply.status == 201 => Ok(reply),
             Ok(reply) => Err(refusal(&reply)),
             Err(error) => Err(error.to_string()),
         };
-        match (edge, accepted) {
-            (None, _) => {}
-            (Some(_), Err(why)) => self.fail(id, why, desk),
-            (Some(edge), Ok((answer, reply))) => {
-                let location = reply.header("location").map(|path| absolute(&edge, path));
-                if let Some(link) = self.relays.links.get_mut(&id) {
-                    link.location = location;
-                }
+        let location = accepted.as_ref().ok().and_then(|reply| reply.header("location"));
+        let location = location.map(|path| absolute(&self.config.edges[edge].url, path));
+        let link = self.relays.links.get_mut(&id).filter(|link| link.session == Some(session));
+        match (link, accepted) {
+            (Some(link), Ok(reply)) => {
+                link.location = location;
+                let answer = String::from_utf8_lossy(&reply.body).into_owned();
                 desk.commands.push(Command::Accept { session, answer });
             }
+            (Some(_), Err(why)) => self.fail(id, why, desk),
+            // The edge took what nobody wants any more.
+            (None, Ok(_)) => {
+                if let Some(url) = location {
+                    self.delete(edge, url, desk);
+                }
+            }
+            (None, Err(_)) => {}
         }
     }
 
@@ -215,6 +235,7 @@ impl Director {
         let Some(id) = self.relays.owner_of(session) else { return };
         let Some(link) = self.relays.links.get_mut(&id) else { return };
         link.failures = 0;
+        link.up = true;
         let (stream, edge) = (link.stream.to_string(), self.config.edges[link.edge].name.clone());
         desk.out.report(Report::RelayUp { stream, edge });
     }
@@ -235,6 +256,7 @@ impl Director {
         self.take_down(id, "the relay is tried again", desk);
         let Some(link) = self.relays.links.get_mut(&id) else { return };
         link.failures += 1;
+        link.busy = false;
         let (first, longest) = limits::RELAY_BACKOFF;
         let doubled = first * 2u32.saturating_pow(link.failures.min(16) - 1);
         let pause = doubled.min(longest);
@@ -262,7 +284,7 @@ impl Director {
 
     /// An edge answers again: links that wait for it need not wait longer.
     pub(super) fn hasten_relays(&mut self, edge: usize, desk: &mut Desk<'_>) {
-        for id in self.relays.of(|link| link.edge == edge && link.session.is_none()) {
+        for id in self.relays.of(|link| link.edge == edge && !link.busy) {
             self.timers.hasten(Timer::Relay(id), desk.now);
         }
     }
@@ -277,6 +299,7 @@ impl Director {
 
     fn take_down(&mut self, id: LinkId, why: &'static str, desk: &mut Desk<'_>) {
         let Some(link) = self.relays.links.get_mut(&id) else { return };
+        link.up = false;
         let (session, bound, location, edge) =
             (link.session.take(), link.bound.take(), link.location.take(), link.edge);
         if let Some(session) = session {
@@ -287,23 +310,37 @@ impl Director {
             desk.out.push(Output::Unbind { local });
         }
         if let Some(url) = location {
-            let headers = self.credentials(&self.config.edges[edge], desk.now);
-            let call = self.new_call();
-            self.relays.expect(call, CallPurpose::Delete);
-            let (method, timeout) = (Method::Delete, limits::RELAY_CALL);
-            let request = Call { method, url, headers, body: Vec::new(), timeout };
-            desk.out.push(Output::Call { call, request });
+            self.delete(edge, url, desk);
         }
+    }
+
+    /// Ends a session at an edge.
+    fn delete(&mut self, edge: usize, url: String, desk: &mut Desk<'_>) {
+        let headers = self.credentials(&self.config.edges[edge], desk.now);
+        let call = self.new_call();
+        self.relays.expect(call, CallPurpose::Delete);
+        let (method, timeout) = (Method::Delete, limits::RELAY_CALL);
+        let request = Call { method, url, headers, body: Vec::new(), timeout };
+        desk.out.push(Output::Call { call, request });
     }
 }
 
-/// Where to bind for an edge: at the IP of a socket of ours of the same family, any port.
-fn near(udp: &[SocketAddr], host: &str) -> SocketAddr {
-    let family = host.parse::<IpAddr>().ok().map(|ip| ip.is_ipv6());
-    let fits = |at: &&SocketAddr| family.is_none_or(|ipv6| at.is_ipv6() == ipv6);
-    let like = udp.iter().find(fits).or(udp.first());
+/// Where to bind for an edge: at the IP of a socket of ours that can reach it, any port. Where
+/// several could, each failure tries the next one.
+fn near(udp: &[SocketAddr], host: &str, failures: usize) -> SocketAddr {
+    let edge: Option<IpAddr> = host.parse().ok();
+    let local = host == "localhost" || edge.is_some_and(|ip| ip.is_loopback());
+    let fits = |at: &&SocketAddr| {
+        let family = edge.is_none_or(|ip| ip.is_ipv6() == at.is_ipv6());
+        family && (local || !at.ip().is_loopback())
+    };
+    let fitting: Vec<&SocketAddr> = udp.iter().filter(fits).collect();
     let any = IpAddr::from([0, 0, 0, 0]);
-    SocketAddr::new(like.map_or(any, SocketAddr::ip), 0)
+    let ip = match fitting.as_slice() {
+        [] => any,
+        some => some[failures % some.len()].ip(),
+    };
+    SocketAddr::new(ip, 0)
 }
 
 /// An edge's refusal in its own words, if it has any (RFC 9457).
@@ -319,5 +356,22 @@ fn absolute(base: &str, location: &str) -> String {
     match location.starts_with('/') {
         true => format!("{base}{location}"),
         false => location.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_starts_where_its_edge_can_be_reached() {
+        let udp = ["127.0.0.1:1", "10.0.0.1:1", "[2001:db8::1]:1"].map(|at| at.parse().unwrap());
+        let near = |host, failures| near(&udp, host, failures).ip().to_string();
+        assert_eq!(near("10.0.0.2", 0), "10.0.0.1");
+        assert_eq!(near("10.0.0.2", 1), "10.0.0.1");
+        assert_eq!(near("127.0.0.1", 0), "127.0.0.1");
+        assert_eq!(near("2001:db8::2", 0), "2001:db8::1");
+        assert_eq!(near("edge.example.com", 0), "10.0.0.1");
+        assert_eq!(near("edge.example.com", 1), "2001:db8::1");
     }
 }

@@ -52,7 +52,7 @@ impl Director {
                 let via = Via::Http { request: id, location: String::new() };
                 match protocol {
                     Protocol::Whip => {
-                        let from = load::provenance(request)?;
+                        let from = self.provenance(request, desk.now)?;
                         self.publish(via, bearer, stream, offer, from, desk)?;
                     }
                     Protocol::Whep => self.play(via, bearer, stream, offer, desk)?,
@@ -108,8 +108,8 @@ impl Director {
             ClientMessage::Play(offer) => self.offered(connection, offer, Purpose::Play, desk),
             ClientMessage::Candidates { session, fragment } => {
                 self.adopt(connection, &session)?;
-                let candidates = route::fragment(&fragment)?.candidates;
-                self.add_candidates(&session, candidates, desk)
+                // Checked, and no more: a lite agent learns where its peer is from checks.
+                route::fragment(&fragment).map(drop)
             }
             ClientMessage::Restart { id, session, fragment } => {
                 self.adopt(connection, &session)?;

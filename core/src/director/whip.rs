@@ -6,6 +6,7 @@ use crate::director::signal::route::Precondition;
 use crate::director::signal::token::Act;
 use crate::director::{Desk, Director, Timer};
 use crate::http::{Problem, Reply};
+use crate::hub::session::entropy::Credentials;
 use crate::hub::words::{Command, SessionId};
 use crate::limits;
 use crate::machine::ConnectionId;
@@ -113,7 +114,7 @@ impl Director {
         Ok((session, Ticket { via, resource, etag }))
     }
 
-    /// Candidates, or an ICE restart, over HTTP.
+    /// Trickled candidates, or an ICE restart, over HTTP.
     pub(super) fn patch(
         &mut self,
         via: Via,
@@ -132,24 +133,13 @@ impl Director {
                 Err(Problem::new(412, "precondition failed", detail))
             }
             _ => {
-                self.add_candidates(resource, fragment.candidates, desk)?;
+                // Nothing to do: a lite agent learns where its peer is from the peer's checks.
                 if let Via::Http { request, .. } = via {
                     super::signal::reply::http(request, Reply::empty(204), desk.out);
                 }
                 Ok(())
             }
         }
-    }
-
-    pub(super) fn add_candidates(
-        &mut self,
-        resource: &str,
-        candidates: Vec<String>,
-        desk: &mut Desk<'_>,
-    ) -> Result<(), Problem> {
-        let session = self.find(resource)?;
-        desk.commands.push(Command::AddCandidates { session, candidates });
-        Ok(())
     }
 
     pub(super) fn restart(
@@ -167,7 +157,8 @@ impl Director {
         let Some(record) = self.registry.get_mut(session) else { return Ok(()) };
         record.generation += 1;
         let ticket = Ticket { via, resource: resource.to_owned(), etag: record.etag() };
-        desk.commands.push(Command::Restart { session, ufrag, password, ticket });
+        let credentials = Credentials { ufrag, password };
+        desk.commands.push(Command::Restart { session, credentials, ticket });
         Ok(())
     }
 
@@ -203,12 +194,15 @@ impl Director {
         self.relay(&name, desk);
     }
 
-    /// A viewer's session does not fit the stream any more. The SDK plays anew; for WHEP, the
-    /// session ends.
+    /// A viewer's session does not fit the stream any more. The SDK plays anew and stops the old
+    /// session when the new picture is there; for WHEP, the session ends.
     fn renegotiate(&mut self, viewer: SessionId, name: &StreamName, desk: &mut Desk<'_>) {
         let told = self
             .tell_viewer(viewer, desk, |resource| message::renegotiate(resource, name.as_str()));
-        if !told {
+        self.streams.release(name, viewer);
+        if told {
+            self.timers.set(Timer::Outdated(viewer), desk.now + limits::VACANT);
+        } else {
             let why = "the stream came back in another codec";
             desk.commands.push(Command::Close { session: viewer, why });
         }
@@ -228,15 +222,24 @@ impl Director {
         }
     }
 
-    /// Nobody came: the viewers' sessions end, and those who can be told wait for the stream.
+    /// Nobody came: the viewers' sessions end, a few at a time, and those who can be told wait for
+    /// the stream. Whoever is just connecting is waited for.
     pub(super) fn abandon(&mut self, name: &StreamName, desk: &mut Desk<'_>) {
-        for viewer in self.viewers(name) {
-            if let Some(connection) = self.registry.get(viewer).and_then(|r| r.connection) {
+        let Some(stream) = self.streams.get(name).filter(|stream| !stream.live) else { return };
+        let pause = match stream.publisher {
+            Some(_) => limits::POLL,
+            None => limits::CLOSE_PAUSE,
+        };
+        let patient = stream.publisher.is_some();
+        let viewers = self.viewers(name);
+        for viewer in viewers.iter().take(if patient { 0 } else { limits::CLOSE_AT_ONCE }) {
+            if let Some(connection) = self.registry.get(*viewer).and_then(|r| r.connection) {
                 self.connections.wait(connection, name);
             }
             let why = "the publisher did not come back";
-            desk.commands.push(Command::Close { session: viewer, why });
+            desk.commands.push(Command::Close { session: *viewer, why });
         }
+        self.timers.set(Timer::Vacant(name.clone()), desk.now + pause);
     }
 
     fn viewers(&self, name: &StreamName) -> Vec<SessionId> {

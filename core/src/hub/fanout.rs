@@ -9,6 +9,7 @@ pub(crate) type SinkId = usize;
 #[derive(Debug, Default)]
 pub(crate) struct Fanout {
     /// BTreeMap: a handful of tracks, and a fixed order.
+    /// Vec, sorted: it is walked for every packet, and a crowd that comes or goes searches it.
     tracks: BTreeMap<u64, Vec<SinkId>>,
 }
 
@@ -21,8 +22,8 @@ impl Fanout {
     /// Adds a sink to a track; once, however often it is called.
     pub(crate) fn attach(&mut self, track: u64, sink: SinkId) {
         let sinks = self.tracks.entry(track).or_default();
-        if !sinks.contains(&sink) {
-            sinks.push(sink);
+        if let Err(place) = sinks.binary_search(&sink) {
+            sinks.insert(place, sink);
         }
     }
 
@@ -30,7 +31,9 @@ impl Fanout {
     pub(crate) fn detach(&mut self, tracks: impl IntoIterator<Item = u64>, sink: SinkId) {
         for track in tracks {
             if let Some(sinks) = self.tracks.get_mut(&track) {
-                sinks.retain(|other| *other != sink);
+                if let Ok(place) = sinks.binary_search(&sink) {
+                    sinks.remove(place);
+                }
                 if sinks.is_empty() {
                     self.tracks.remove(&track);
                 }

@@ -22,7 +22,7 @@ use crate::http::Problem;
 use crate::hub::demux::{Demux, SessionKey};
 use crate::hub::road::Road;
 use crate::hub::session::crypto::Crypto;
-use crate::hub::session::entropy::Entropy;
+use crate::hub::session::entropy::{Credentials, Entropy};
 use crate::hub::session::negotiate::Plan;
 use crate::hub::session::path::Paths;
 use crate::hub::session::{Session, SessionEvent, Setup};
@@ -35,7 +35,6 @@ use crate::media::track::{Epoch, StreamName, Track};
 use crate::outbox::Outbox;
 use crate::report::Report;
 use crate::seed::Seed;
-use crate::ticket::Ticket;
 use crate::timers::Timers;
 
 /// The sessions of one core and the road between them.
@@ -59,6 +58,8 @@ struct Member {
     role: Role,
     stream: StreamName,
     session: Session,
+    /// The socket that a relay link has for itself.
+    bound: Option<SocketAddr>,
     /// What a connected publisher's tracks are called on the road, by their number.
     tracks: Vec<TrackId>,
     /// Whether the peer has been silent for a while.
@@ -145,15 +146,9 @@ impl Hub {
                 events.push(Event::Offered { session, result });
             }
             Command::Accept { session, answer } => self.accept(now, session, &answer, events, out),
-            Command::AddCandidates { session, candidates } => {
-                let Some(key) = self.key_of(Some(session)) else { return };
-                for candidate in &candidates {
-                    self.sessions[key].session.add_candidate(candidate);
-                }
-                self.advance(now, key, events, out);
-            }
-            Command::Restart { session, ufrag, password, ticket } => {
-                self.restart(session, ufrag, password, ticket, events);
+            Command::Restart { session, credentials, ticket } => {
+                let result = self.restart(now, session, &credentials, events, out);
+                events.push(Event::Restarted { ticket, result });
             }
             Command::Close { session, why } => {
                 if let Some(key) = self.key_of(Some(session)) {
@@ -218,6 +213,7 @@ impl Hub {
         let (session, offer) =
             Session::offer(setup, &tracks).ok_or("the stream has no tracks to offer")?;
         let key = self.admit(now, id, Role::Relay, stream.clone(), session, out);
+        self.sessions[key].bound = Some(bound);
         self.streams.join(&stream, key);
         self.demux.bind(bound, key);
         paths.locals().for_each(|local| self.demux.bind(local, key));
@@ -246,19 +242,23 @@ impl Hub {
 
     fn restart(
         &mut self,
+        now: Instant,
         id: SessionId,
-        ufrag: String,
-        password: String,
-        ticket: Ticket,
+        theirs: &Credentials,
         events: &mut Vec<Event>,
-    ) {
-        let Some(key) = self.key_of(Some(id)) else { return };
-        let credentials = self.entropy.credentials();
+        out: &mut Outbox,
+    ) -> Result<String, Problem> {
+        let gone = || Problem::new(404, "unknown session", "the session has ended meanwhile");
+        let key = self.key_of(Some(id)).ok_or_else(gone)?;
+        let ours = self.entropy.credentials();
         let session = &mut self.sessions[key].session;
-        self.demux.forget_ufrag(session.ufrag());
-        self.demux.admit(&credentials.ufrag, key);
-        session.restart(credentials, ufrag, password);
-        events.push(Event::Restarted { ticket, fragment: session.fragment() });
+        let before = session.ufrag().to_owned();
+        session.restart(ours, theirs, &mut self.entropy).map_err(unusable_offer)?;
+        let fragment = session.fragment();
+        self.demux.forget_ufrag(&before);
+        self.demux.admit(self.sessions[key].session.ufrag(), key);
+        self.advance(now, key, events, out);
+        Ok(fragment)
     }
 
     fn key_of(&self, session: Option<SessionId>) -> Option<SessionKey> {
@@ -288,6 +288,7 @@ impl Hub {
             role,
             stream,
             session,
+            bound: None,
             tracks: Vec::new(),
             quiet: false,
             written: false,
@@ -311,11 +312,12 @@ impl Hub {
         let mut stray = 0;
         let mut heard = std::mem::take(&mut self.road.events);
         for datagram in datagrams {
-            let Some(key) = self.owner(datagram) else {
+            let Some(key) = self.owner(now, datagram) else {
                 stray += 1;
                 continue;
             };
-            let session = &mut self.sessions[key].session;
+            let Some(member) = self.sessions.get_mut(key) else { continue };
+            let session = &mut member.session;
             session.receive(now, datagram, &mut self.entropy, &mut heard, out);
             self.timers.hasten(Timer::Session(key), session.deadline());
             self.listen(now, key, &mut heard, events, out);
@@ -329,7 +331,7 @@ impl Hub {
 
     /// Whose datagram this is. An ICE check names its session, and only one that carries the
     /// session's password makes its sender's address known.
-    fn owner(&mut self, datagram: &Datagram<'_>) -> Option<SessionKey> {
+    fn owner(&mut self, now: Instant, datagram: &Datagram<'_>) -> Option<SessionKey> {
         // STUN is 0..=3 (RFC 7983 section 7).
         let is_stun = datagram.payload.first().is_some_and(|byte| *byte <= 3);
         if !is_stun {
@@ -339,17 +341,28 @@ impl Hub {
             return Some(key);
         }
         let key = session::checked(datagram.payload, |ufrag| self.demux.by_ufrag(ufrag))?;
-        if self.demux.by_address(datagram.local, datagram.peer) != Some(key) {
-            let session = &mut self.sessions[key].session;
-            if !session.authenticates(datagram) {
-                return None;
-            }
-            self.demux.learn(datagram.peer, key);
-            if let Some(forgotten) = session.add_peer(datagram.peer) {
-                self.demux.unlearn(forgotten, key);
-            }
+        let known = self.demux.by_address(datagram.local, datagram.peer);
+        if known == Some(key) {
+            return known;
+        }
+        // Somebody with a session of its own could spoof the address of another one's peer.
+        if known.is_some_and(|owner| self.is_heard(now, owner)) {
+            return None;
+        }
+        let session = &mut self.sessions.get_mut(key)?.session;
+        if !session.authenticates(datagram.payload, &self.crypto) {
+            return None;
+        }
+        self.demux.learn(datagram.peer, key);
+        if let Some(forgotten) = session.add_peer(datagram.peer) {
+            self.demux.unlearn(forgotten, key);
         }
         Some(key)
+    }
+
+    fn is_heard(&self, now: Instant, key: SessionKey) -> bool {
+        let member = self.sessions.get(key);
+        member.is_some_and(|m| now.duration_since(m.session.heard_at()) < limits::QUIET)
     }
 
     /// Does what has become due.
@@ -427,7 +440,8 @@ impl Hub {
                     }
                 }
                 SessionEvent::KeyframeWished { slot } => {
-                    if let Some(track) = self.streams.track_in(&member.stream, slot) {
+                    let track = self.streams.track_for(&member.stream, key, slot);
+                    if let Some(track) = track {
                         self.road.wish(track);
                     }
                 }
@@ -468,7 +482,7 @@ impl Hub {
             return;
         }
         for slot in member.session.sending() {
-            if let Some(track) = self.streams.track_in(&member.stream, slot) {
+            if let Some(track) = self.streams.track_for(&member.stream, key, slot) {
                 self.road.attach(track, key);
                 self.road.wish(track);
             }
@@ -487,7 +501,8 @@ impl Hub {
         member.session.close(now, &mut self.entropy, out);
         let session = &member.session;
         self.by_id.remove(&member.id);
-        self.demux.remove(key, session.ufrag(), session.peers(), session.paths().locals());
+        let locals = session.paths().locals().chain(member.bound);
+        self.demux.remove(key, session.ufrag(), session.peers(), locals);
         for timer in [Timer::Session(key), Timer::Setup(key), Timer::Silence(key)] {
             self.timers.clear(timer);
         }

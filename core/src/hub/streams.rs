@@ -1,6 +1,6 @@
 //! The streams of a hub: which session each comes from, what it is made of, who is there for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hub::demux::SessionKey;
 use crate::media::track::{StreamName, Track};
@@ -21,7 +21,7 @@ pub(crate) struct Streams {
 struct Stream {
     source: Option<Source>,
     tracks: Vec<Track>,
-    sinks: Vec<SessionKey>,
+    sinks: BTreeSet<SessionKey>,
 }
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Streams {
             // Their sessions were negotiated for other codecs; their owner plays anew.
             stream.sinks.clear();
         }
-        (ids, stream.sinks.clone())
+        (ids, stream.sinks.iter().copied().collect())
     }
 
     /// A source is gone. Returns the tracks that went with it; `None` if it was no source.
@@ -81,13 +81,13 @@ impl Streams {
 
     /// A sink is there for a stream.
     pub(crate) fn join(&mut self, name: &StreamName, sink: SessionKey) {
-        self.by_name.entry(name.clone()).or_default().sinks.push(sink);
+        self.by_name.entry(name.clone()).or_default().sinks.insert(sink);
     }
 
     /// A sink is gone. Returns the tracks that it may be attached to.
     pub(crate) fn leave(&mut self, name: &StreamName, sink: SessionKey) -> Vec<TrackId> {
         let Some(stream) = self.by_name.get_mut(name) else { return Vec::new() };
-        stream.sinks.retain(|other| *other != sink);
+        stream.sinks.remove(&sink);
         if stream.sinks.is_empty() && stream.source.is_none() {
             self.by_name.remove(name);
             return Vec::new();
@@ -95,9 +95,16 @@ impl Streams {
         stream.source.as_ref().map(|source| source.ids.clone()).unwrap_or_default()
     }
 
-    /// The track number `slot` of a stream, whoever publishes it.
-    pub(crate) fn track_in(&self, name: &StreamName, slot: usize) -> Option<TrackId> {
-        self.by_name.get(name)?.source.as_ref()?.ids.get(slot).copied()
+    /// The track number `slot` of a stream, for a sink whose session was negotiated for it.
+    pub(crate) fn track_for(
+        &self,
+        name: &StreamName,
+        sink: SessionKey,
+        slot: usize,
+    ) -> Option<TrackId> {
+        let stream = self.by_name.get(name)?;
+        let ids = &stream.source.as_ref()?.ids;
+        stream.sinks.contains(&sink).then(|| ids.get(slot).copied()).flatten()
     }
 
     /// Where a track comes from: the session and its number there.

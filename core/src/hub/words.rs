@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::http::Problem;
+use crate::hub::session::entropy::Credentials;
 use crate::media::sdp::Description;
 use crate::media::track::{Epoch, StreamName, Track};
 use crate::ticket::Ticket;
@@ -57,21 +58,12 @@ pub enum Command {
         /// The SDP answer.
         answer: String,
     },
-    /// Add candidates that the peer trickled.
-    AddCandidates {
-        /// Whose.
-        session: SessionId,
-        /// The values of the candidate attributes.
-        candidates: Vec<String>,
-    },
     /// Restart ICE with the peer's new credentials.
     Restart {
         /// Whose.
         session: SessionId,
-        /// The peer's new ufrag.
-        ufrag: String,
-        /// The peer's new password.
-        password: String,
+        /// The peer's new credentials.
+        credentials: Credentials,
         /// Where the answer goes.
         ticket: Ticket,
     },
@@ -107,8 +99,8 @@ pub enum Event {
     Restarted {
         /// Where the answer goes.
         ticket: Ticket,
-        /// Our new credentials and candidates.
-        fragment: String,
+        /// Our new credentials and candidates, as an SDP fragment.
+        result: Result<String, Problem>,
     },
     /// A session's media can flow.
     Connected {

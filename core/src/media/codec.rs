@@ -21,8 +21,6 @@ pub enum Codec {
 
 /// The level that H.264 endpoints assume if none is given (RFC 6184 section 8.1).
 const H264_DEFAULT: u32 = 0x42_00_0a;
-/// Constrained baseline, level 3.1: what every browser decodes (RFC 7742 section 6.2).
-const H264_CONSTRAINED_BASELINE: u32 = 0x42_e0;
 /// AV1 level-idx if none is given (AV1 RTP payload format, section 7.2.1).
 const AV1_DEFAULT_LEVEL: u8 = 5;
 
@@ -86,7 +84,7 @@ impl Codec {
             (
                 Codec::H264 { profile_level_id: ours, packetization_mode: mode },
                 Codec::H264 { profile_level_id: theirs, packetization_mode },
-            ) => mode == packetization_mode && ours >> 8 == theirs >> 8,
+            ) => mode == packetization_mode && h264_profile(ours) == h264_profile(theirs),
             (Codec::Vp9 { profile: ours }, Codec::Vp9 { profile: theirs }) => ours == theirs,
             (Codec::Av1 { profile: ours, .. }, Codec::Av1 { profile: theirs, .. }) => {
                 ours == theirs
@@ -100,7 +98,7 @@ impl Codec {
     fn reach(self) -> u8 {
         match self {
             Codec::H264 { profile_level_id, packetization_mode } => {
-                let common = profile_level_id >> 8 == H264_CONSTRAINED_BASELINE;
+                let common = h264_profile(profile_level_id) == H264Profile::ConstrainedBaseline;
                 2 * u8::from(packetization_mode == 1) + u8::from(common)
             }
             _ => 0,
@@ -113,6 +111,28 @@ impl Codec {
         let first = offered.first()?;
         let same = offered.iter().filter(|codec| codec.name() == first.name());
         same.rev().max_by_key(|codec| codec.reach()).copied()
+    }
+}
+
+/// What a profile_idc and its constraint flags mean together (RFC 6184 section 8.1, table 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum H264Profile {
+    /// What every browser decodes (RFC 7742 section 6.2).
+    ConstrainedBaseline,
+    Baseline,
+    Other(u32),
+}
+
+fn h264_profile(profile_level_id: u32) -> H264Profile {
+    let (idc, flags) = (profile_level_id >> 16, profile_level_id >> 8 & 0xff);
+    let has = |flag: u32| flags & flag != 0;
+    match idc {
+        0x42 if has(0x40) => H264Profile::ConstrainedBaseline,
+        0x4d if has(0x80) => H264Profile::ConstrainedBaseline,
+        0x58 if has(0x80) && has(0x40) => H264Profile::ConstrainedBaseline,
+        0x42 => H264Profile::Baseline,
+        0x58 if has(0x80) => H264Profile::Baseline,
+        _ => H264Profile::Other(profile_level_id >> 8),
     }
 }
 
@@ -158,6 +178,14 @@ mod tests {
         assert_eq!(Codec::choose(&offer), Some(h264(0x42e01f, 1)));
         assert_eq!(Codec::choose(&[Codec::Vp8, h264(0x42e01f, 1)]), Some(Codec::Vp8));
         assert_eq!(Codec::choose(&[]), None);
+    }
+
+    #[test]
+    fn profiles_are_compared_by_what_they_mean() {
+        assert!(h264(0x42c01f, 1).plays_as(h264(0x42e034, 1)));
+        assert!(!h264(0x42001f, 1).plays_as(h264(0x42e01f, 1)));
+        assert!(!h264(0x42e01f, 0).plays_as(h264(0x42e01f, 1)));
+        assert!(!h264(0x64001f, 1).plays_as(h264(0x640c1f, 1)));
     }
 
     #[test]

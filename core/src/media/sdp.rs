@@ -163,7 +163,8 @@ impl Reader {
         match name {
             // Port 0 then means "bundled with another section", not "rejected" (RFC 8843 section 6).
             "bundle-only" => section.rejected = false,
-            "mid" => section.mid = rest.to_owned(),
+            "mid" if is_token(rest) => section.mid = rest.to_owned(),
+            "mid" => return Err("a=mid must have 1 to 16 letters, digits or underscores"),
             "rtpmap" => section
                 .encodings
                 .push(mapped(rest).ok_or("a=rtpmap needs a payload type and an encoding name")?),
@@ -224,6 +225,12 @@ impl Raw {
     }
 }
 
+/// What our WebRTC stack keeps of a mid unchanged; browsers and encoders use less.
+fn is_token(mid: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=16).contains(&mid.len()) && mid.bytes().all(plain)
+}
+
 /// Splits `96 VP8/90000` and the like.
 fn mapped(text: &str) -> Option<(u8, String)> {
     let (pt, rest) = text.split_once(' ')?;
@@ -252,7 +259,7 @@ impl Fragment {
             if line.is_empty() {
                 continue;
             }
-            if !line.as_bytes().get(1).is_some_and(|byte| *byte == b'=') {
+            if line.as_bytes().get(1) != Some(&b'=') {
                 return Err(wrong("not of the form letter=value (RFC 8866 section 5)"));
             }
             let Some(attribute) = line.strip_prefix("a=") else { continue };

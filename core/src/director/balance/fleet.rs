@@ -28,6 +28,8 @@ pub(crate) struct Member {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct LoadReport {
+    /// What it calls itself; we may call it otherwise.
+    pub(crate) name: String,
     /// Tells one life of the edge from the next.
     pub(crate) instance: String,
     /// The port of its plain HTTP.
@@ -52,7 +54,7 @@ pub(crate) struct HeldStream {
 pub(crate) enum Change {
     /// Nothing that anybody must hear of.
     None,
-    /// It answers again, or for the first time.
+    /// It answers again as it did before, or for the first time.
     Up,
     /// It answers, but is not the process that answered before.
     Restarted,
@@ -73,11 +75,12 @@ impl Fleet {
     pub(crate) fn answered(&mut self, edge: usize, mut load: LoadReport) -> Change {
         load.streams.truncate(limits::STREAMS);
         let Some(member) = self.0.get_mut(edge) else { return Change::None };
-        let restarted = member.alive && member.load.instance != load.instance;
-        let change = match (member.alive, restarted) {
-            (false, _) => Change::Up,
-            (true, true) => Change::Restarted,
-            (true, false) => Change::None,
+        let known = &member.load.instance;
+        let restarted = !known.is_empty() && *known != load.instance;
+        let change = match (restarted, member.alive) {
+            (true, _) => Change::Restarted,
+            (false, false) => Change::Up,
+            (false, true) => Change::None,
         };
         member.alive = true;
         member.missed = 0;

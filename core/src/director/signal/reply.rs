@@ -32,16 +32,23 @@ pub(crate) fn answered(
     }
 }
 
-/// An ICE restart succeeded.
-pub(crate) fn restarted(ticket: &Ticket, fragment: &str, out: &mut Outbox) -> Option<Value> {
-    match &ticket.via {
-        Via::Http { request, .. } => {
-            let reply = Reply::new(200, "application/trickle-ice-sdpfrag", fragment)
+/// What became of an ICE restart.
+pub(crate) fn restarted(
+    ticket: &Ticket,
+    result: &Result<String, Problem>,
+    out: &mut Outbox,
+) -> Option<Value> {
+    match (&ticket.via, result) {
+        (Via::Http { request, .. }, Ok(fragment)) => {
+            let reply = Reply::new(200, "application/trickle-ice-sdpfrag", fragment.as_str())
                 .with("etag", quoted(&ticket.etag));
             http(*request, reply, out);
             None
         }
-        Via::WebSocket { id, .. } => Some(message::restarted(id, &ticket.resource, fragment)),
+        (Via::WebSocket { id, .. }, Ok(fragment)) => {
+            Some(message::restarted(id, &ticket.resource, fragment))
+        }
+        (_, Err(problem)) => refused(&ticket.via, problem, out),
     }
 }
 

@@ -32,9 +32,9 @@ impl Entropy {
 
 /// The ICE credentials of one side (RFC 8839 section 5.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Credentials {
+pub struct Credentials {
     /// Names the session in STUN checks.
-    pub(crate) ufrag: String,
+    pub ufrag: String,
     /// Proves that a check belongs to it.
-    pub(crate) password: String,
+    pub password: String,
 }

@@ -4,7 +4,7 @@
 mod config;
 mod convert;
 pub mod crypto;
-pub(crate) mod entropy;
+pub mod entropy;
 pub(crate) mod negotiate;
 pub mod path;
 
@@ -34,6 +34,10 @@ use crate::outbox::Outbox;
 /// str0m may name a deadline a hundred years ahead, which not every runtime can sleep for.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
+/// Everything that was due is done when str0m names its next deadline; one that lies in the past all
+/// the same must not keep the hub busy.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+
 /// What a session needs from its hub to be born.
 pub(crate) struct Setup<'a> {
     pub(crate) now: Instant,
@@ -59,6 +63,8 @@ pub(crate) enum SessionEvent {
 /// One peer.
 pub(crate) struct Session {
     rtc: Rtc,
+    /// The offer that it answered, for ICE restarts; empty if it made the offer itself.
+    offer: String,
     pending: Option<SdpPendingOffer>,
     credentials: Credentials,
     paths: Arc<Paths>,
@@ -92,18 +98,20 @@ impl Session {
         setup.entropy.refresh();
         let rtc = config::answering(&setup, plan).build(setup.now);
         let mut session = Session::new(rtc, &setup);
-        let sdp = SdpOffer::from_sdp_string(&plan.shape(offer)).map_err(|e| e.to_string())?;
-        let answer = session.rtc.sdp_api().accept_offer(sdp).map_err(|e| e.to_string())?;
+        session.offer = plan.shape(offer);
+        let answer = session.accept_offer()?;
         for (section, used) in offer.sections.iter().zip(&plan.sections) {
             let Some(used) = used else { continue };
             let mid = Mid::from(section.mid.as_str());
             if plan.peer_sends {
+                // What str0m refused would be a track that never sends.
+                session.payload_type(Track { codec: used.codec }, mid)?;
                 session.receives.push((mid, used.slot));
             } else {
                 session.add_sender(used.slot, Track { codec: used.codec }, mid, setup.entropy)?;
             }
         }
-        Ok((session, negotiate::place_candidates(&answer.to_sdp_string())))
+        Ok((session, negotiate::place_candidates(&answer)))
     }
 
     /// A session that offers tracks to another node, as a full ICE agent; with the SDP offer.
@@ -139,6 +147,7 @@ impl Session {
         }
         Session {
             rtc,
+            offer: String::new(),
             pending: None,
             credentials: setup.credentials.clone(),
             paths: setup.paths.clone(),
@@ -150,6 +159,12 @@ impl Session {
             deadline: setup.now,
             connected: false,
         }
+    }
+
+    fn accept_offer(&mut self) -> Result<String, String> {
+        let offer = SdpOffer::from_sdp_string(&self.offer).map_err(|e| e.to_string())?;
+        let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| e.to_string())?;
+        Ok(answer.to_sdp_string())
     }
 
     /// Takes the answer to our offer.
@@ -205,10 +220,12 @@ impl Session {
         }
     }
 
-    /// Whether this datagram is an ICE check that carries this session's password.
-    pub(crate) fn authenticates(&self, datagram: &Datagram<'_>) -> bool {
-        let receive = self.receive_of(datagram);
-        receive.is_some_and(|r| self.rtc.accepts(&str0m::Input::Receive(self.heard_at, r)))
+    /// Whether this payload is an ICE check that carries this session's password.
+    pub(crate) fn authenticates(&self, payload: &[u8], crypto: &Crypto) -> bool {
+        let hmac = crypto.provider.sha1_hmac_provider;
+        let password = self.credentials.password.as_bytes();
+        StunMessage::parse(payload)
+            .is_ok_and(|check| check.verify(password, |key, parts| hmac.sha1_hmac(key, parts)))
     }
 
     /// Remembers where the peer is; returns an address to forget if there are too many.
@@ -301,21 +318,22 @@ impl Session {
         }
     }
 
-    /// Restarts ICE (RFC 8839 section 4.4.3): new credentials on both sides, the same candidates.
-    /// A lite agent makes no checks of its own, so nothing else changes.
-    pub(crate) fn restart(&mut self, ours: Credentials, ufrag: String, password: String) {
+    /// Restarts ICE (RFC 8839 section 4.4.3): the peer's offer again with its new credentials, ours
+    /// new too, the same candidates. The old paths are forgotten; media goes on to the last one
+    /// until checks on a new one succeed.
+    pub(crate) fn restart(
+        &mut self,
+        ours: Credentials,
+        theirs: &Credentials,
+        entropy: &mut Entropy,
+    ) -> Result<(), String> {
+        self.offer = negotiate::with_credentials(&self.offer, theirs);
+        entropy.refresh();
+        self.accept_offer()?;
         let local = IceCreds { ufrag: ours.ufrag.clone(), pass: ours.password.clone() };
         self.rtc.direct_api().set_local_ice_credentials(local);
-        self.rtc.direct_api().set_remote_ice_credentials(IceCreds { ufrag, pass: password });
         self.credentials = ours;
-    }
-
-    /// Adds a candidate that the peer trickled. One that str0m cannot use (a `.local` name) is no
-    /// error: the peer's address is learned from its first check.
-    pub(crate) fn add_candidate(&mut self, candidate: &str) {
-        if let Ok(candidate) = Candidate::from_sdp_string(candidate) {
-            self.rtc.add_remote_candidate(candidate);
-        }
+        Ok(())
     }
 
     /// Says goodbye: RTCP BYE and DTLS close_notify.
@@ -373,7 +391,7 @@ impl Session {
         loop {
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Timeout(at)) => {
-                    self.deadline = at.min(now + LONGEST_SLEEP);
+                    self.deadline = at.clamp(now + SHORTEST_SLEEP, now + LONGEST_SLEEP);
                     break;
                 }
                 Ok(str0m::Output::Transmit(transmit)) => {

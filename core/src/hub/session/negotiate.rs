@@ -2,6 +2,7 @@
 //! see it. It decides; str0m writes the answer.
 
 use crate::http::Problem;
+use crate::hub::session::entropy::Credentials;
 use crate::media::codec::Codec;
 use crate::media::sdp::{Description, Section};
 use crate::media::track::{Kind, Track};
@@ -155,11 +156,31 @@ fn replaced(line: &str) -> bool {
     matches!(line, "a=sendrecv" | "a=sendonly" | "a=recvonly" | "a=inactive")
         || line.starts_with("a=simulcast:")
         || line.starts_with("a=rid:")
+        // A lite agent learns where its peer is from the peer's checks; candidates would only grow
+        // its tables.
+        || line.starts_with("a=candidate:")
 }
 
 fn push_line(text: &mut String, line: &str) {
     text.push_str(line);
     text.push_str("\r\n");
+}
+
+/// The same description with other ICE credentials.
+pub(crate) fn with_credentials(description: &str, credentials: &Credentials) -> String {
+    let mut text = String::with_capacity(description.len());
+    for line in description.lines() {
+        match line.split_once(':') {
+            Some(("a=ice-ufrag", _)) => {
+                push_line(&mut text, &format!("a=ice-ufrag:{}", credentials.ufrag));
+            }
+            Some(("a=ice-pwd", _)) => {
+                push_line(&mut text, &format!("a=ice-pwd:{}", credentials.password));
+            }
+            _ => push_line(&mut text, line),
+        }
+    }
+    text
 }
 
 /// Puts the candidates of an answer into its first section that is not rejected: str0m writes them

@@ -1,5 +1,6 @@
 //! How a program of ours begins and ends, seen from the terminal; it knows no flags.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use crate::error::StartError;
@@ -9,7 +10,30 @@ use crate::run;
 
 /// A node's whole life.
 pub fn node(flags: NodeFlags, role: &Role) -> ExitCode {
-    end(role.program, settings(flags, role).and_then(|settings| run::run(vec![settings], "")))
+    let settings = settings(flags, role);
+    end(
+        role.program,
+        settings.and_then(|node| {
+            let welcome = welcome(&node);
+            run::run(vec![node], &welcome)
+        }),
+    )
+}
+
+/// The first line of a node that listens: what to open in a browser, and what a firewall must pass.
+fn welcome(node: &Settings) -> String {
+    let list = |addresses: &[SocketAddr]| {
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let mut line = format!("{} listens:", node.core.name);
+    for (what, addresses) in
+        [("HTTP", &node.http), ("HTTPS", &node.https), ("UDP", &node.core.addresses.udp)]
+    {
+        if !addresses.is_empty() {
+            line += &format!(" {what} {}", list(addresses));
+        }
+    }
+    line + "\n"
 }
 
 fn settings(flags: NodeFlags, role: &Role) -> Result<Settings, StartError> {

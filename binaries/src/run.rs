@@ -104,8 +104,9 @@ fn live(settings: Settings, tell: &Sender<News>) {
 
 fn node(settings: Settings, tell: &Sender<News>) -> Result<(), StartError> {
     let ended = match settings.runtime {
-        Runtime::Tokio => tokio::block_on(on(tokio::Tokio, settings, tell)),
-        Runtime::Smol => smol::block_on(on(smol::Smol, settings, tell)),
+        // Boxed: a node is large, and a thread's stack is not the place for it.
+        Runtime::Tokio => tokio::block_on(Box::pin(on(tokio::Tokio, settings, tell))),
+        Runtime::Smol => smol::block_on(Box::pin(on(smol::Smol, settings, tell))),
     };
     ended.map_err(|error| StartError(format!("cannot start the runtime: {error}")))?
 }

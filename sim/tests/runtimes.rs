@@ -90,16 +90,17 @@ async fn loopback<R: Runtime>(runtime: R) {
         executor.spawn(node(runtime.clone(), name, at, edges, up)).detach();
         told
     };
-    let story = async {
+    // Boxed, as are the browsers: moving them by value would take a test's whole stack.
+    let story = Box::pin(async {
         let (one, stop_one) = start("edge1", Vec::new()).recv().await.expect("edge1 is up");
         let (two, stop_two) = start("edge2", Vec::new()).recv().await.expect("edge2 is up");
         let edges = vec![edge("edge1", one.http[0]), edge("edge2", two.http[0])];
         let (origin, stop) = start("origin", edges).recv().await.expect("the origin is up");
         let end = runtime.now() + Duration::from_secs(4);
         let at = SocketAddr::new(LOOPBACK, 0);
-        let camera = browse(&runtime, at, origin.http[0], "/whip/stream1", PUBLISH, end);
-        let first = browse(&runtime, at, one.http[0], "/whep/stream1", PLAY, end);
-        let second = browse(&runtime, at, two.http[0], "/whep/stream1", PLAY, end);
+        let camera = Box::pin(browse(&runtime, at, origin.http[0], "/whip/stream1", PUBLISH, end));
+        let first = Box::pin(browse(&runtime, at, one.http[0], "/whep/stream1", PLAY, end));
+        let second = Box::pin(browse(&runtime, at, two.http[0], "/whep/stream1", PLAY, end));
         let viewers = futures_lite::future::zip(first, second);
         let (camera, viewers) = futures_lite::future::zip(camera, viewers).await;
         assert!(camera.expect("it publishes").is_connected());
@@ -108,7 +109,7 @@ async fn loopback<R: Runtime>(runtime: R) {
         for facts in [stop, stop_one, stop_two] {
             facts.send(Fact::Stopping).await.expect("it still listens");
         }
-    };
+    });
     executor.run(story).await;
 }
 

@@ -86,8 +86,7 @@ impl Plan {
             if let Some(track) = track.filter(|_| wanted && !served(kind)) {
                 let detail = format!(
                     "the {} of this stream is {}, which the offer does not hold; play it in a \
-                     browser that decodes {0}, or publish in VP8 and Opus, which every browser \
-                     plays",
+                     browser that decodes {1}, or publish in VP8 and Opus, which every browser plays",
                     kind.as_str(),
                     track.codec.name()
                 );
@@ -259,7 +258,7 @@ mod tests {
             Track { codec: Codec::H264 { profile_level_id: 0x42e01f, packetization_mode: 1 } };
         let problem = Plan::play(&offer, &[OPUS, h264]).unwrap_err();
         assert_eq!(problem.status, 406);
-        assert!(problem.detail.contains("H.264"), "{}", problem.detail);
+        assert!(problem.detail.contains("a browser that decodes H.264"), "{}", problem.detail);
     }
 
     #[test]

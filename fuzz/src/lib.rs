@@ -2,7 +2,7 @@
 //! ordinary test replays the committed corpus, and by night a fuzzer explores.
 //!
 //! - By day: `cargo test --release -p farcast-fuzz`.
-//! - By night, on stable: `cargo run --release -p farcast-fuzz --bin explore -- sdp_offer 60`.
+//! - By night, on stable: `cargo run --release -p farcast-fuzz --example explore -- sdp_offer 60`.
 //! - By night, guided by coverage: `cargo +nightly fuzz run --features libfuzzer sdp_offer
 //!   target/corpus/sdp_offer fuzz/corpus/sdp_offer` (new inputs go to the first folder).
 //!

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Something that happened. [`Report::name`] and [`Report::amount`] make counters of it,
-/// `Display` makes a line of a log.
+/// Something that happened. [`Report::name`] makes a counter of it, `Display` a line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Report {

@@ -119,8 +119,8 @@ enum Event {
 }
 
 /// How a conversation ended.
-/// Whether a close frame says that the peer is done (RFC 6455 section 7.4.1: 1000 normal, 1001 going
-/// away, or no code at all); clients that mean to come back use another code.
+/// Whether a close frame says that the peer is done (RFC 6455 section 7.4.1: 1000 normal, 1001
+/// going away, or no code at all); clients that mean to come back use another code.
 fn is_goodbye(frame: Option<&CloseFrame>) -> bool {
     frame.is_none_or(|frame| matches!(frame.code, CloseCode::Normal | CloseCode::Away))
 }

@@ -1,3 +1,5 @@
+//! The configuration files that people write, good and bad.
+
 use super::*;
 
 fn error(text: &str) -> String {

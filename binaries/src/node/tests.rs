@@ -1,3 +1,5 @@
+//! What becomes of flags and files together.
+
 use super::*;
 
 const PUBLIC_KEY_FOR_TESTS: &str = "0123456789abcdef0123456789abcdef";

@@ -1,4 +1,4 @@
-//! Publishing, playing and changing sessions: what WHIP, WHEP and the SDK's messages have in common.
+//! Publishing, playing and changing sessions: what WHIP, WHEP and the SDK's messages share.
 
 use crate::director::registry::{Claim, Record, Role};
 use crate::director::signal::message;
@@ -6,8 +6,7 @@ use crate::director::signal::route::Precondition;
 use crate::director::signal::token::Act;
 use crate::director::{Desk, Director, Timer};
 use crate::http::{Problem, Reply};
-use crate::hub::session::entropy::Credentials;
-use crate::hub::words::{Command, SessionId};
+use crate::hub::words::{Command, Credentials, SessionId};
 use crate::limits;
 use crate::machine::ConnectionId;
 use crate::media::sdp::{Description, Fragment};

@@ -37,8 +37,8 @@ impl Streams {
         stream.source.is_some().then_some(&stream.tracks)
     }
 
-    /// A stream has a source now. Returns the names of its tracks, and the sinks that can go on with
-    /// it: all of them if it is made of what it was made of before, else none.
+    /// A stream has a source now. Returns the names of its tracks, and the sinks that can go on
+    /// with it: all of them if it is made of what it was made of before, else none.
     pub(crate) fn publish(
         &mut self,
         name: &StreamName,

@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 
 use crate::http::Problem;
-use crate::hub::session::entropy::Credentials;
 use crate::media::sdp::Description;
 use crate::media::track::{Epoch, StreamName, Track};
 use crate::ticket::Ticket;
@@ -12,6 +11,15 @@ use crate::ticket::Ticket;
 /// The director's name for a session; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
+
+/// The ICE credentials of one side (RFC 8839 section 5.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Names the session in STUN checks.
+    pub ufrag: String,
+    /// Proves that a check belongs to it.
+    pub password: String,
+}
 
 /// What a director wants of a hub.
 #[derive(Debug)]

@@ -77,8 +77,8 @@ impl Codec {
         }
     }
 
-    /// Whether a decoder of `offered` plays this: the same codec and profile. Levels may differ; they
-    /// bound what an encoder may do (RFC 6184 section 8.2.2).
+    /// Whether a decoder of `offered` plays this: the same codec and profile. Levels may differ;
+    /// they bound what an encoder may do (RFC 6184 section 8.2.2).
     pub fn plays_as(self, offered: Codec) -> bool {
         match (self, offered) {
             (

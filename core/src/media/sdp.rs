@@ -161,7 +161,8 @@ impl Reader {
         }
         let Some(section) = self.sections.last_mut() else { return Ok(()) };
         match name {
-            // Port 0 then means "bundled with another section", not "rejected" (RFC 8843 section 6).
+            // Port 0 then means "bundled with another section", not "rejected" (RFC 8843
+            // section 6).
             "bundle-only" => section.rejected = false,
             "mid" if is_token(rest) => section.mid = rest.to_owned(),
             "mid" => return Err("a=mid must have 1 to 16 letters, digits or underscores"),

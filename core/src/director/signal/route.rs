@@ -1,5 +1,5 @@
-//! What an HTTP request means: the calls of `docs/signalling.md`, with the errors that a request can
-//! have before anybody looks at streams.
+//! What an HTTP request means: the calls of `docs/signalling.md`, with the errors that a request
+//! can have before anybody looks at streams.
 
 use crate::http::{Method, Problem, Request, percent_decode};
 use crate::media::sdp::{Description, Fragment};

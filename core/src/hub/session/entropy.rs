@@ -1,6 +1,7 @@
 //! The one place that deals with str0m's global randomness: it draws from thread-local `fastrand`,
 //! which is reseeded from the machine's own stream before every call into str0m.
 
+use crate::hub::words::Credentials;
 use crate::seed::Seed;
 
 /// The machine's stream of seeds for str0m.
@@ -28,13 +29,4 @@ impl Entropy {
     pub(crate) fn first_sequence(&mut self) -> u16 {
         self.0.below(1 << 15) as u16
     }
-}
-
-/// The ICE credentials of one side (RFC 8839 section 5.4).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// Names the session in STUN checks.
-    pub ufrag: String,
-    /// Proves that a check belongs to it.
-    pub password: String,
 }

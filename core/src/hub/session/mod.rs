@@ -21,9 +21,10 @@ use str0m::{Candidate, IceCreds, Rtc};
 
 use crate::hub::numbering::{Numbering, SourceTrack};
 use crate::hub::session::crypto::Crypto;
-use crate::hub::session::entropy::{Credentials, Entropy};
+use crate::hub::session::entropy::Entropy;
 use crate::hub::session::negotiate::Plan;
 use crate::hub::session::path::Paths;
+use crate::hub::words::Credentials;
 use crate::limits;
 use crate::machine::Datagram;
 use crate::media::packet::Packet;
@@ -34,8 +35,8 @@ use crate::outbox::Outbox;
 /// str0m may name a deadline a hundred years ahead, which not every runtime can sleep for.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// Everything that was due is done when str0m names its next deadline; one that lies in the past all
-/// the same must not keep the hub busy.
+/// Everything that was due is done when str0m names its next deadline; one that lies in the past
+/// all the same must not keep the hub busy.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// What a session needs from its hub to be born.

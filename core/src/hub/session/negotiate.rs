@@ -2,7 +2,7 @@
 //! see it. It decides; str0m writes the answer.
 
 use crate::http::Problem;
-use crate::hub::session::entropy::Credentials;
+use crate::hub::words::Credentials;
 use crate::media::codec::Codec;
 use crate::media::sdp::{Description, Section};
 use crate::media::track::{Kind, Track};

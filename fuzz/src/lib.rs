@@ -1,0 +1,39 @@
+//! Arbitrary bytes against the doors of a node. Each target is a plain function, so that by day an
+//! ordinary test replays the committed corpus, and by night a fuzzer explores.
+//!
+//! - By day: `cargo test --release -p farcast-fuzz`.
+//! - By night, on stable: `cargo run --release -p farcast-fuzz --bin explore -- sdp_offer 60`.
+//! - By night, guided by coverage: `cargo +nightly fuzz run --features libfuzzer sdp_offer
+//!   target/corpus/sdp_offer fuzz/corpus/sdp_offer` (new inputs go to the first folder).
+//!
+//! An input that broke a promise is copied to `fuzz/regressions/<target>/` with a name that says
+//! what it was, and replayed for ever.
+
+pub mod inputs;
+pub mod mutate;
+pub mod stage;
+
+mod datagrams;
+mod http;
+mod sdp;
+mod token;
+mod websocket;
+
+pub use datagrams::datagrams;
+pub use http::http_request;
+pub use sdp::{sdp_fragment, sdp_offer};
+pub use token::token;
+pub use websocket::websocket_message;
+
+/// Takes arbitrary bytes and panics if they break a promise of the core.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("sdp_offer", sdp_offer),
+    ("sdp_fragment", sdp_fragment),
+    ("http_request", http_request),
+    ("websocket_message", websocket_message),
+    ("datagrams", datagrams),
+    ("token", token),
+];

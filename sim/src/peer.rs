@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{Extension, RtpPacket, RtpWrite};
+use str0m::rtp::{AbsCaptureTime, Extension, ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 /// Frames of a camera in a second.
@@ -66,8 +66,8 @@ pub struct Received {
     pub captured: Duration,
     /// The playout delay that it asks for, in hundredths of a second (minimum, maximum).
     pub playout_delay: Option<(u64, u64)>,
-    /// Whether it carries the publisher's capture time.
-    pub has_capture_time: bool,
+    /// The publisher's clock at its capture, as its header extension carries it.
+    pub capture_time: Option<SystemTime>,
     /// The codec, by its payload type.
     pub codec: String,
 }
@@ -227,6 +227,7 @@ impl Peer {
                 payload[..8].copy_from_slice(&(captured.as_micros() as u64).to_be_bytes());
                 let write = RtpWrite::new(pt, track.sequence.into(), time, now, payload)
                     .marker(packet + 1 == packets)
+                    .ext_vals(capture_time(captured))
                     .nackable(track.kind == MediaKind::Video);
                 stream.write_rtp(write);
             }
@@ -286,10 +287,17 @@ impl Peer {
                 .play_delay_min
                 .zip(values.play_delay_max)
                 .map(|(min, max)| (hundredths(min), hundredths(max))),
-            has_capture_time: values.abs_capture_time.is_some(),
+            capture_time: values.abs_capture_time.map(|time| time.capture_time),
             codec: format!("{codec:?}"),
         });
     }
+}
+
+/// The capture time as a publisher's header extension; its clock starts at 1970.
+fn capture_time(captured: Duration) -> ExtensionValues {
+    let capture_time = SystemTime::UNIX_EPOCH + captured;
+    let abs_capture_time = Some(AbsCaptureTime { capture_time, clock_offset: None });
+    ExtensionValues { abs_capture_time, ..ExtensionValues::default() }
 }
 
 fn config(wish: Wish) -> RtcConfig {

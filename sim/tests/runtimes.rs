@@ -1,7 +1,7 @@
 //! One story on three runtimes, with the driver, the sockets and the HTTP that ship: a publisher at
 //! the origin, viewers at both edges.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -81,12 +81,12 @@ fn assert_played(peer: &Peer, least: usize) {
     assert!(peer.received().iter().any(|packet| packet.kind == MediaKind::Audio));
 }
 
-/// Three nodes and three browsers on loopback, on one thread.
-async fn loopback<R: Runtime>(runtime: R) {
+/// Three nodes and three browsers at one IP of loopback, on one thread.
+async fn loopback<R: Runtime>(runtime: R, ip: IpAddr) {
     let executor = Rc::new(LocalExecutor::new());
     let start = |name: &'static str, edges: Vec<Edge>| {
         let (up, told): (_, Receiver<Up>) = async_channel::bounded(1);
-        let at = SocketAddr::new(LOOPBACK, 0);
+        let at = SocketAddr::new(ip, 0);
         executor.spawn(node(runtime.clone(), name, at, edges, up)).detach();
         told
     };
@@ -97,7 +97,7 @@ async fn loopback<R: Runtime>(runtime: R) {
         let edges = vec![edge("edge1", one.http[0]), edge("edge2", two.http[0])];
         let (origin, stop) = start("origin", edges).recv().await.expect("the origin is up");
         let end = runtime.now() + Duration::from_secs(4);
-        let at = SocketAddr::new(LOOPBACK, 0);
+        let at = SocketAddr::new(ip, 0);
         let camera = Box::pin(browse(&runtime, at, origin.http[0], "/whip/stream1", PUBLISH, end));
         let first = Box::pin(browse(&runtime, at, one.http[0], "/whep/stream1", PLAY, end));
         let second = Box::pin(browse(&runtime, at, two.http[0], "/whep/stream1", PLAY, end));
@@ -115,12 +115,17 @@ async fn loopback<R: Runtime>(runtime: R) {
 
 #[test]
 fn on_tokio() {
-    tokio::block_on(loopback(Tokio)).expect("a runtime");
+    tokio::block_on(loopback(Tokio, LOOPBACK)).expect("a runtime");
 }
 
 #[test]
 fn on_smol() {
-    smol::block_on(loopback(Smol)).expect("a runtime");
+    smol::block_on(loopback(Smol, LOOPBACK)).expect("a runtime");
+}
+
+#[test]
+fn over_ipv6() {
+    tokio::block_on(loopback(Tokio, Ipv6Addr::LOCALHOST.into())).expect("a runtime");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The main job: a publisher at the origin, viewers at two edges.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use farcast_core::config::Access;
 use farcast_core::http::Method;
@@ -50,6 +50,12 @@ fn viewers_at_both_edges_see_what_the_origin_gets() {
             }
             let video = received.iter().find(|p| p.kind == MediaKind::Video).expect("video");
             assert_eq!(video.playout_delay, Some((0, 0)));
+            for packet in received {
+                let carried = packet.capture_time.expect("it goes from hop to hop");
+                let apart = carried.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+                // The wire's fractions of a second are powers of two.
+                assert!(apart.abs_diff(packet.captured) < Duration::from_micros(2));
+            }
         }
     }
 }

@@ -19,20 +19,7 @@ pub(crate) struct Exception {
     why: &'static str,
 }
 
-pub(crate) const EXCEPTIONS: &[Exception] = &[
-    Exception {
-        law: "long file",
-        place: "core/src/hub/mod.rs",
-        most: 541,
-        why: "until admission and the answers to commands have a room of their own",
-    },
-    Exception {
-        law: "long file",
-        place: "core/src/hub/session/mod.rs",
-        most: 460,
-        why: "until making an offer or an answer is apart from the life of a session",
-    },
-];
+pub(crate) const EXCEPTIONS: &[Exception] = &[];
 
 impl Exception {
     /// Whether this breach is tolerated.

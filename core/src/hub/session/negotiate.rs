@@ -86,7 +86,8 @@ impl Plan {
             if let Some(track) = track.filter(|_| wanted && !served(kind)) {
                 let detail = format!(
                     "the {} of this stream is {}, which the offer does not hold; play it in a \
-                     browser that decodes {1}, or publish in VP8 and Opus, which all browsers play",
+                     browser that decodes {1}, or publish in VP8 and Opus, which every browser \
+                     plays",
                     kind.as_str(),
                     track.codec.name()
                 );

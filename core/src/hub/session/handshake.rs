@@ -1,0 +1,184 @@
+//! How a session begins and begins anew: offers, answers and ICE restarts.
+
+use str0m::change::{SdpAnswer, SdpOffer};
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::{Candidate, IceCreds, Rtc};
+
+use crate::hub::numbering::Numbering;
+use crate::hub::session::entropy::Entropy;
+use crate::hub::session::negotiate::{self, Plan};
+use crate::hub::session::{Sender, Session, Setup, config};
+use crate::hub::words::Credentials;
+use crate::limits;
+use crate::media::sdp::Description;
+use crate::media::track::{Kind, Track};
+
+impl Session {
+    /// A session that answers an offer, as an ICE-lite agent; with the SDP answer.
+    pub(crate) fn answer(
+        setup: Setup<'_>,
+        offer: &Description,
+        plan: &Plan,
+    ) -> Result<(Session, String), String> {
+        setup.entropy.refresh();
+        let rtc = config::answering(&setup, plan).build(setup.now);
+        let mut session = Session::new(rtc, &setup);
+        session.offer = plan.shape(offer);
+        let answer = session.accept_offer()?;
+        for (section, used) in offer.sections.iter().zip(&plan.sections) {
+            let Some(used) = used else { continue };
+            let mid = Mid::from(section.mid.as_str());
+            if plan.peer_sends {
+                // What str0m refused would be a track that never sends.
+                session.payload_type(Track { codec: used.codec }, mid)?;
+                session.receives.push((mid, used.slot));
+            } else {
+                session.add_sender(used.slot, Track { codec: used.codec }, mid, setup.entropy)?;
+            }
+        }
+        Ok((session, negotiate::place_candidates(&answer)))
+    }
+
+    /// A session that offers tracks to another node, as a full ICE agent; with the SDP offer.
+    pub(crate) fn offer(setup: Setup<'_>, tracks: &[Track]) -> Option<(Session, String)> {
+        setup.entropy.refresh();
+        let rtc = config::offering(&setup, tracks).build(setup.now);
+        let mut session = Session::new(rtc, &setup);
+        let mut changes = session.rtc.sdp_api();
+        let mids: Vec<Mid> = tracks
+            .iter()
+            .map(|track| {
+                let kind = media_kind(track.kind());
+                changes.add_media(kind, Direction::SendOnly, None, None, None)
+            })
+            .collect();
+        let (offer, pending) = changes.apply()?;
+        session.pending = Some(pending);
+        // The payload types follow from the answer.
+        for (slot, (mid, track)) in mids.into_iter().zip(tracks).enumerate() {
+            let numbering =
+                Numbering::new(track.codec.clock_rate(), setup.entropy.first_sequence());
+            let (kind, pt) = (track.kind(), Pt::from(0));
+            session.sends.push(Sender { slot, kind, mid, pt, numbering });
+        }
+        Some((session, offer.to_sdp_string()))
+    }
+
+    fn new(mut rtc: Rtc, setup: &Setup<'_>) -> Session {
+        for address in setup.paths.announced() {
+            if let Ok(candidate) = Candidate::host(address, "udp") {
+                rtc.add_local_candidate(candidate);
+            }
+        }
+        Session {
+            rtc,
+            offer: String::new(),
+            pending: None,
+            credentials: setup.credentials.clone(),
+            paths: setup.paths.clone(),
+            heard_on: None,
+            heard_at: setup.now,
+            peers: Vec::new(),
+            receives: Vec::new(),
+            sends: Vec::new(),
+            deadline: setup.now,
+            connected: false,
+        }
+    }
+
+    fn accept_offer(&mut self) -> Result<String, String> {
+        let offer = SdpOffer::from_sdp_string(&self.offer).map_err(|e| e.to_string())?;
+        let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| e.to_string())?;
+        Ok(answer.to_sdp_string())
+    }
+
+    /// Takes the answer to our offer.
+    pub(crate) fn accept_answer(
+        &mut self,
+        answer: &str,
+        tracks: &[Track],
+        entropy: &mut Entropy,
+    ) -> Result<(), String> {
+        entropy.refresh();
+        let pending = self.pending.take().ok_or("no offer is waiting for an answer")?;
+        let answer = SdpAnswer::from_sdp_string(answer).map_err(|e| e.to_string())?;
+        self.rtc.sdp_api().accept_answer(pending, answer).map_err(|e| e.to_string())?;
+        for index in 0..self.sends.len() {
+            let Sender { slot, mid, .. } = self.sends[index];
+            let track = tracks.get(slot).ok_or("the stream has fewer tracks than the offer")?;
+            self.sends[index].pt = self.payload_type(*track, mid)?;
+            self.keep_repairs(mid);
+        }
+        Ok(())
+    }
+
+    fn add_sender(
+        &mut self,
+        slot: usize,
+        track: Track,
+        mid: Mid,
+        entropy: &mut Entropy,
+    ) -> Result<(), String> {
+        let pt = self.payload_type(track, mid)?;
+        let numbering = Numbering::new(track.codec.clock_rate(), entropy.first_sequence());
+        self.sends.push(Sender { slot, kind: track.kind(), mid, pt, numbering });
+        self.keep_repairs(mid);
+        Ok(())
+    }
+
+    fn payload_type(&self, track: Track, mid: Mid) -> Result<Pt, String> {
+        let media = self.rtc.media(mid).ok_or_else(|| format!("there is no section {mid}"))?;
+        let spec = config::spec(track.codec);
+        let accepted = self.rtc.codec_config().params().iter().find(|params| {
+            params.spec().codec == spec.codec && media.remote_pts().contains(&params.pt())
+        });
+        let params = accepted.ok_or_else(|| format!("the peer refused {}", track.codec.name()))?;
+        Ok(params.pt())
+    }
+
+    /// How long sent packets can be repeated. No cap on their share: a burst of losses is just
+    /// when they are needed, and the cache bounds them.
+    fn keep_repairs(&mut self, mid: Mid) {
+        let mut api = self.rtc.direct_api();
+        if let Some(stream) = api.stream_tx_by_mid(mid, None) {
+            stream.set_rtx_cache(limits::REPAIR_PACKETS, limits::REPAIR_AGE, None);
+        }
+    }
+
+    /// Restarts ICE (RFC 8839 section 4.4.3): the peer's offer again with its new credentials, ours
+    /// new too, the same candidates. The old paths are forgotten; media goes on to the last one
+    /// until checks on a new one succeed.
+    pub(crate) fn restart(
+        &mut self,
+        ours: Credentials,
+        theirs: &Credentials,
+        entropy: &mut Entropy,
+    ) -> Result<(), String> {
+        self.offer = negotiate::with_credentials(&self.offer, theirs);
+        entropy.refresh();
+        self.accept_offer()?;
+        let local = IceCreds { ufrag: ours.ufrag.clone(), pass: ours.password.clone() };
+        self.rtc.direct_api().set_local_ice_credentials(local);
+        self.credentials = ours;
+        Ok(())
+    }
+
+    /// A fragment with our credentials and candidates, for the answer to an ICE restart.
+    pub(crate) fn fragment(&self) -> String {
+        let Credentials { ufrag, password } = &self.credentials;
+        let mut text = format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n");
+        for address in self.paths.announced() {
+            if let Ok(candidate) = Candidate::host(address, "udp") {
+                text += &format!("a={}\r\n", candidate.to_sdp_string());
+            }
+        }
+        text + "a=end-of-candidates\r\n"
+    }
+}
+
+fn media_kind(kind: Kind) -> MediaKind {
+    match kind {
+        Kind::Audio => MediaKind::Audio,
+        Kind::Video => MediaKind::Video,
+    }
+}

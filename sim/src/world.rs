@@ -35,6 +35,8 @@ pub struct World {
     events: BTreeMap<(Instant, u64), Arrival>,
     sequence: u64,
     delay: Duration,
+    /// Whether the wires carry DTLS.
+    dtls: bool,
     crypto: Crypto,
     seed: u8,
     replies: BTreeMap<RequestId, Reply>,
@@ -70,6 +72,7 @@ impl World {
             events: BTreeMap::new(),
             sequence: 0,
             delay,
+            dtls: true,
             crypto: Crypto::generate().expect("the system has randomness"),
             seed,
             replies: BTreeMap::new(),
@@ -107,6 +110,11 @@ impl World {
         });
         self.start(index);
         index
+    }
+
+    /// From now on no wire carries DTLS, as if a middlebox knew it by its first byte.
+    pub fn block_dtls(&mut self) {
+        self.dtls = false;
     }
 
     /// Gives a node one more edge and starts it anew.
@@ -291,6 +299,11 @@ impl World {
     }
 
     fn deliver_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        // RFC 7983 section 7.
+        let is_dtls = payload.first().is_some_and(|byte| (20..=63).contains(byte));
+        if is_dtls && !self.dtls {
+            return;
+        }
         if let Some(index) = self.nodes.iter().position(|host| host.ip == to.ip()) {
             let host = &self.nodes[index];
             if to.port() == PORT || host.bound.contains(&to) {

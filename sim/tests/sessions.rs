@@ -58,6 +58,19 @@ fn an_offer_that_is_never_followed_by_ice_is_forgotten() {
 }
 
 #[test]
+fn a_peer_that_never_gets_through_the_handshake_is_forgotten_though_it_is_heard() {
+    let mut world = World::new(14, Duration::from_millis(5));
+    let node = world.add_node("origin", &[], Access::Open);
+    world.block_dtls();
+    let peer = world.join(node, "/whip/stream1", PUBLISH).expect("free");
+    world.run_for(Duration::from_secs(14));
+    assert_eq!(population(&world, node), Some((1, 0)), "its checks keep it alive for now");
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(population(&world, node), Some((0, 0)));
+    assert!(!world.peer(peer).is_connected());
+}
+
+#[test]
 fn a_session_is_patched_restarted_and_deleted_by_its_location() {
     let mut world = World::new(8, Duration::from_millis(5));
     let node = world.add_node("origin", &[], Access::Open);

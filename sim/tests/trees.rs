@@ -52,10 +52,13 @@ fn a_stranger_who_claims_to_be_a_relay_does_not_take_a_stream() {
     world.join(origin, "/whip/stream1", PUBLISH).expect("free");
     world.run_for(Duration::from_secs(2));
     let (_, offer) = world.new_peer(PUBLISH);
-    for (node, epoch, status) in [
-        (edge, "1767225700000", 409),
-        (origin, "1767225700000", 409),
-        (edge, "18446744073709551615", 400),
+    let (late, never) = ("1767225700000", "18446744073709551615");
+    for (node, stream, epoch, status) in [
+        (edge, "stream1", late, 409),
+        (edge, "stream1", never, 400),
+        (origin, "stream1", late, 409),
+        // What claims to come from this node itself went in a circle.
+        (origin, "stream2", late, 409),
     ] {
         let headers = [
             ("content-type", "application/sdp"),
@@ -63,7 +66,8 @@ fn a_stranger_who_claims_to_be_a_relay_does_not_take_a_stream() {
             ("farcast-sender", "origin"),
             ("farcast-epoch", epoch),
         ];
-        let reply = world.ask(node, Method::Post, "/whip/stream1", &headers, &offer);
-        assert_eq!(reply.status, status);
+        let path = format!("/whip/{stream}");
+        let reply = world.ask(node, Method::Post, &path, &headers, &offer);
+        assert_eq!(reply.status, status, "{stream} {epoch}");
     }
 }

@@ -2,6 +2,7 @@
 //! simulated hosts, with the shipped driver. It decides nothing about streams.
 
 pub mod browser;
+mod host;
 pub mod peer;
 pub mod turmoil;
 pub mod world;

@@ -1,7 +1,7 @@
 //! The in-memory world: nodes and peers on wires with a delay, and a clock that jumps from one
 //! deadline to the next. It does what a driver does, without sockets or threads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use farcast_core::machine::{
     BindId, CallId, ConnectionId, Datagram, Input, Machine, Output, RequestId,
 };
 use farcast_core::node::Node;
-use farcast_core::outbox::Outbox;
 use farcast_core::report::Report;
 
+use crate::host::Host;
 use crate::peer::{Peer, Wish};
 
 /// Calendar time at a world's start: 2026-01-01.
@@ -42,17 +42,6 @@ pub struct World {
     replies: BTreeMap<RequestId, Reply>,
     said: BTreeMap<ConnectionId, Vec<serde_json::Value>>,
     next_id: u64,
-}
-
-struct Host {
-    name: String,
-    ip: IpAddr,
-    node: Option<Node>,
-    outbox: Outbox,
-    config: Config,
-    reports: Vec<Report>,
-    bound: BTreeSet<SocketAddr>,
-    next_port: u16,
 }
 
 enum Arrival {
@@ -86,7 +75,7 @@ impl World {
         let index = self.nodes.len();
         let ip = IpAddr::from([10, 77, index as u8 + 1, 1]);
         let edges = edges.iter().map(|edge| Edge {
-            name: self.nodes[*edge].name.clone(),
+            name: self.nodes[*edge].config.name.clone(),
             url: format!("http://{}:{PORT}", self.nodes[*edge].ip),
             ..Edge::default()
         });
@@ -98,16 +87,7 @@ impl World {
             edges: edges.collect(),
             ..Config::default()
         };
-        self.nodes.push(Host {
-            name: name.to_owned(),
-            ip,
-            node: None,
-            outbox: Outbox::default(),
-            config,
-            reports: Vec::new(),
-            bound: BTreeSet::new(),
-            next_port: 50_000,
-        });
+        self.nodes.push(Host::new(ip, config));
         self.start(index);
         index
     }
@@ -119,7 +99,7 @@ impl World {
 
     /// Gives a node one more edge and starts it anew.
     pub fn add_edge(&mut self, node: NodeIndex, edge: NodeIndex) {
-        let (name, ip) = (self.nodes[edge].name.clone(), self.nodes[edge].ip);
+        let (name, ip) = (self.nodes[edge].config.name.clone(), self.nodes[edge].ip);
         let url = format!("http://{ip}:{PORT}");
         self.nodes[node].config.edges.push(Edge { name, url, ..Edge::default() });
         self.start(node);
@@ -136,8 +116,7 @@ impl World {
 
     /// A node is gone from one moment to the next.
     pub fn kill(&mut self, index: NodeIndex) {
-        self.nodes[index].node = None;
-        self.nodes[index].bound.clear();
+        self.nodes[index].kill();
     }
 
     /// Asks a node over HTTP, as if from its own machine, and returns what it answers at once.
@@ -306,7 +285,7 @@ impl World {
         }
         if let Some(index) = self.nodes.iter().position(|host| host.ip == to.ip()) {
             let host = &self.nodes[index];
-            if to.port() == PORT || host.bound.contains(&to) {
+            if to.port() == PORT || host.is_bound(to) {
                 let datagram = Datagram { peer: from, local: to, payload };
                 self.feed(index, Input::Datagrams(&[datagram]));
             }
@@ -361,16 +340,12 @@ impl World {
         let host = &mut self.nodes[index];
         match errand {
             Output::Bind { bind, near } => {
-                host.next_port += 1;
-                let at = SocketAddr::new(near.ip(), host.next_port);
-                host.bound.insert(at);
+                let at = host.bind(near.ip());
                 let arrival = Arrival::Bound { node: index, bind, at };
                 self.events.insert((self.now, self.sequence), arrival);
                 self.sequence += 1;
             }
-            Output::Unbind { local } => {
-                host.bound.remove(&local);
-            }
+            Output::Unbind { local } => host.unbind(local),
             Output::Reply { id, reply } => {
                 self.replies.insert(id, reply);
             }

@@ -90,6 +90,9 @@ fn a_session_is_patched_restarted_and_deleted_by_its_location() {
     assert_eq!(patch(Some(&etag), mdns).status, 204);
     assert_eq!(patch(Some("\"other\""), mdns).status, 412);
     assert_eq!(patch(None, mdns).status, 428);
+    let rubbish = "a=ice-ufrag:ab\r\na=ice-pwd:short and strange\r\n";
+    assert_eq!(patch(Some("*"), rubbish).status, 422);
+    assert_eq!(patch(Some(&etag), mdns).status, 204, "a refused restart changed nothing");
     let restart = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n";
     let restarted = patch(Some("*"), restart);
     assert_eq!(restarted.status, 200);

@@ -150,6 +150,7 @@ impl Director {
                 self.offer_answered(session, result.is_ok());
             }
             Event::Offered { session, result } => self.relay_offered(session, result, desk),
+            Event::Restarted { ticket, result: Ok(_) } => self.restarted(&ticket.resource),
             Event::Restarted { .. } => {}
             Event::Connected { session } => self.session_connected(session, desk),
             Event::Published { session, tracks } => self.published(session, tracks, desk),

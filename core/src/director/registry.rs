@@ -47,6 +47,11 @@ impl Record {
     pub(crate) fn etag(&self) -> String {
         format!("ice-{}", self.generation)
     }
+
+    /// The one that it gets by an ICE restart.
+    pub(crate) fn next_etag(&self) -> String {
+        format!("ice-{}", self.generation + 1)
+    }
 }
 
 /// All sessions.

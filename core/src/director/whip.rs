@@ -149,16 +149,25 @@ impl Director {
         desk: &mut Desk<'_>,
     ) -> Result<(), Problem> {
         let session = self.find(resource)?;
-        let (Some(ufrag), Some(password)) = (fragment.ufrag, fragment.password) else {
-            let detail = "an ICE restart needs a=ice-ufrag and a=ice-pwd in the fragment";
+        let given = fragment.ufrag.zip(fragment.password);
+        let parsed = given.and_then(|(ufrag, password)| Credentials::parse(ufrag, password));
+        let Some(credentials) = parsed else {
+            let detail = "an ICE restart needs a=ice-ufrag and a=ice-pwd in the fragment, of 4 \
+                          and 22 to 256 letters, digits, + or /";
             return Err(Problem::new(422, "malformed SDP", detail));
         };
-        let Some(record) = self.registry.get_mut(session) else { return Ok(()) };
-        record.generation += 1;
-        let ticket = Ticket { via, resource: resource.to_owned(), etag: record.etag() };
-        let credentials = Credentials { ufrag, password };
+        let Some(record) = self.registry.get(session) else { return Ok(()) };
+        let ticket = Ticket { via, resource: resource.to_owned(), etag: record.next_etag() };
         desk.commands.push(Command::Restart { session, credentials, ticket });
         Ok(())
+    }
+
+    /// A hub restarted a session's ICE: from now on its new entity tag counts.
+    pub(super) fn restarted(&mut self, resource: &str) {
+        let session = self.registry.find(resource);
+        if let Some(record) = session.and_then(|session| self.registry.get_mut(session)) {
+            record.generation += 1;
+        }
     }
 
     pub(super) fn find(&self, resource: &str) -> Result<SessionId, Problem> {

@@ -21,6 +21,17 @@ pub struct Credentials {
     pub password: String,
 }
 
+impl Credentials {
+    /// Checks what a peer sent: 4 to 256 and 22 to 256 ice-chars (RFC 8839 section 5.4).
+    pub fn parse(ufrag: String, password: String) -> Option<Self> {
+        let fits = |text: &str, least| (least..=256).contains(&text.len());
+        let plain =
+            |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b));
+        let good = fits(&ufrag, 4) && fits(&password, 22) && plain(&ufrag) && plain(&password);
+        good.then_some(Credentials { ufrag, password })
+    }
+}
+
 /// What a director wants of a hub.
 #[derive(Debug)]
 pub enum Command {

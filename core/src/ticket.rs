@@ -13,6 +13,13 @@ pub struct Ticket {
     pub etag: String,
 }
 
+impl Via {
+    /// By the reply to a request that makes no session, or not yet.
+    pub fn http(request: RequestId) -> Self {
+        Via::Http { request, location: String::new() }
+    }
+}
+
 /// How an asker is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {

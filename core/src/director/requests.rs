@@ -18,13 +18,10 @@ use crate::ticket::Via;
 impl Director {
     /// Somebody asks over HTTP.
     pub(crate) fn asked(&mut self, id: RequestId, request: &Request, desk: &mut Desk<'_>) {
-        let via = Via::Http { request: id, location: String::new() };
-        let done = match route::route(request) {
-            Ok(route) => self.do_route(id, route, request, desk),
-            Err(problem) => Err(problem),
-        };
+        let route = route::route(request);
+        let done = route.and_then(|route| self.do_route(id, route, request, desk));
         if let Err(problem) = done {
-            reply::refused(&via, &problem, desk.out);
+            reply::refused(&Via::http(id), &problem, desk.out);
         }
     }
 
@@ -49,7 +46,7 @@ impl Director {
                 reply::http(id, Reply::json(200, &self.load_report()), desk.out);
             }
             Route::Offer { protocol, stream, offer } => {
-                let via = Via::Http { request: id, location: String::new() };
+                let via = Via::http(id);
                 match protocol {
                     Protocol::Whip => {
                         let from = self.provenance(request, desk.now)?;
@@ -59,8 +56,7 @@ impl Director {
                 }
             }
             Route::Patch { resource, precondition, fragment } => {
-                let via = Via::Http { request: id, location: request.path.clone() };
-                self.patch(via, &resource, &precondition, fragment, desk)?;
+                self.patch(Via::http(id), &resource, &precondition, fragment, desk)?;
             }
             Route::Delete { resource } => {
                 self.close(&resource, "the client deleted it", desk)?;

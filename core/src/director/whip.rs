@@ -234,18 +234,16 @@ impl Director {
     /// the stream. Whoever is just connecting is waited for.
     pub(super) fn abandon(&mut self, name: &StreamName, desk: &mut Desk<'_>) {
         let Some(stream) = self.streams.get(name).filter(|stream| !stream.live) else { return };
-        let pause = match stream.publisher {
-            Some(_) => limits::POLL,
-            None => limits::CLOSE_PAUSE,
+        let (count, pause) = match stream.publisher {
+            Some(_) => (0, limits::POLL),
+            None => (limits::CLOSE_AT_ONCE, limits::CLOSE_PAUSE),
         };
-        let patient = stream.publisher.is_some();
-        let viewers = self.viewers(name);
-        for viewer in viewers.iter().take(if patient { 0 } else { limits::CLOSE_AT_ONCE }) {
-            if let Some(connection) = self.registry.get(*viewer).and_then(|r| r.connection) {
+        for viewer in self.viewers(name).into_iter().take(count) {
+            if let Some(connection) = self.registry.get(viewer).and_then(|r| r.connection) {
                 self.connections.wait(connection, name);
             }
             let why = "the publisher did not come back";
-            desk.commands.push(Command::Close { session: *viewer, why });
+            desk.commands.push(Command::Close { session: viewer, why });
         }
         self.timers.set(Timer::Vacant(name.clone()), desk.now + pause);
     }

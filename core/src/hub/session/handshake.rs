@@ -23,8 +23,7 @@ impl Session {
         setup.entropy.refresh();
         let rtc = config::answering(&setup, plan).build(setup.now);
         let mut session = Session::new(rtc, &setup);
-        session.offer = plan.shape(offer);
-        let answer = session.accept_offer()?;
+        let answer = session.accept_offer(plan.shape(offer))?;
         for (section, used) in offer.sections.iter().zip(&plan.sections) {
             let Some(used) = used else { continue };
             let mid = Mid::from(section.mid.as_str());
@@ -53,14 +52,7 @@ impl Session {
             })
             .collect();
         let (offer, pending) = changes.apply()?;
-        session.pending = Some(pending);
-        // The payload types follow from the answer.
-        for (slot, (mid, track)) in mids.into_iter().zip(tracks).enumerate() {
-            let numbering =
-                Numbering::new(track.codec.clock_rate(), setup.entropy.first_sequence());
-            let (kind, pt) = (track.kind(), Pt::from(0));
-            session.sends.push(Sender { slot, kind, mid, pt, numbering });
-        }
+        session.pending = Some((pending, mids));
         Some((session, offer.to_sdp_string()))
     }
 
@@ -86,9 +78,11 @@ impl Session {
         }
     }
 
-    fn accept_offer(&mut self) -> Result<String, String> {
-        let offer = SdpOffer::from_sdp_string(&self.offer).map_err(|e| e.to_string())?;
+    /// Negotiates; what cannot be used is not kept.
+    fn accept_offer(&mut self, text: String) -> Result<String, String> {
+        let offer = SdpOffer::from_sdp_string(&text).map_err(|e| e.to_string())?;
         let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| e.to_string())?;
+        self.offer = text;
         Ok(answer.to_sdp_string())
     }
 
@@ -100,14 +94,12 @@ impl Session {
         entropy: &mut Entropy,
     ) -> Result<(), String> {
         entropy.refresh();
-        let pending = self.pending.take().ok_or("no offer is waiting for an answer")?;
+        let (pending, mids) = self.pending.take().ok_or("no offer is waiting for an answer")?;
         let answer = SdpAnswer::from_sdp_string(answer).map_err(|e| e.to_string())?;
         self.rtc.sdp_api().accept_answer(pending, answer).map_err(|e| e.to_string())?;
-        for index in 0..self.sends.len() {
-            let Sender { slot, mid, .. } = self.sends[index];
+        for (slot, mid) in mids.into_iter().enumerate() {
             let track = tracks.get(slot).ok_or("the stream has fewer tracks than the offer")?;
-            self.sends[index].pt = self.payload_type(*track, mid)?;
-            self.keep_repairs(mid);
+            self.add_sender(slot, *track, mid, entropy)?;
         }
         Ok(())
     }
@@ -154,9 +146,8 @@ impl Session {
         theirs: &Credentials,
         entropy: &mut Entropy,
     ) -> Result<(), String> {
-        self.offer = negotiate::with_credentials(&self.offer, theirs);
         entropy.refresh();
-        self.accept_offer()?;
+        self.accept_offer(negotiate::with_credentials(&self.offer, theirs))?;
         let local = IceCreds { ufrag: ours.ufrag.clone(), pass: ours.password.clone() };
         self.rtc.direct_api().set_local_ice_credentials(local);
         self.credentials = ours;

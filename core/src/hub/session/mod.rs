@@ -65,7 +65,8 @@ pub(crate) struct Session {
     rtc: Rtc,
     /// The offer that it answered, for ICE restarts; empty if it made the offer itself.
     offer: String,
-    pending: Option<SdpPendingOffer>,
+    /// Our own offer that waits for its answer, and the sections of the tracks in it, in order.
+    pending: Option<(SdpPendingOffer, Vec<Mid>)>,
     credentials: Credentials,
     paths: Arc<Paths>,
     /// The local address that the peer was last heard on.

@@ -4,7 +4,7 @@
 mod config;
 mod convert;
 pub mod crypto;
-pub mod entropy;
+pub(crate) mod entropy;
 mod handshake;
 pub(crate) mod negotiate;
 pub mod path;

@@ -46,6 +46,15 @@ pub struct Attempt {
     pub ended: Option<(Duration, &'static str)>,
 }
 
+impl Door {
+    /// The node that is asked.
+    pub fn address(self) -> SocketAddr {
+        match self {
+            Door::Node(at) | Door::Balancer(at) => at,
+        }
+    }
+}
+
 impl Attempt {
     /// A try that begins now.
     pub fn new(asked: Duration, frames_before: usize) -> Self {

@@ -129,6 +129,11 @@ impl World {
         self.set_alarm(Actor::Node(index));
     }
 
+    /// Whether a node runs there.
+    pub fn is_alive(&self, index: NodeIndex) -> bool {
+        self.nodes[index].node.is_some()
+    }
+
     /// A browser.
     pub fn browser(&self, index: PeerIndex) -> Option<&Browser> {
         match &self.guests[index] {

@@ -17,12 +17,17 @@ use crate::script::{Attempt, Door, Script};
 use crate::viewer::{Frame, Viewer};
 use crate::wish::{Video, Wish};
 
-/// Nothing came for so long: the session is over. The SDK looks every two seconds.
+/// Nothing came for so long: a viewer's session is over. The SDK notices after a second and asks the
+/// node, which has two seconds to answer.
 const SILENCE: Duration = Duration::from_secs(3);
+/// A publisher hears less: browsers call ICE disconnected when checks are not answered for so long.
+const UNANSWERED: Duration = Duration::from_secs(5);
 /// From an answer to a connection; then another try.
 const SETUP: Duration = Duration::from_secs(10);
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(5);
+/// The first port that a browser may take (RFC 6335 section 6: dynamic).
+const FIRST_PORT: u16 = 49_152;
 /// The first and the longest pause before another try; half of each is random.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
@@ -48,6 +53,11 @@ pub struct Browser {
     keyframes_asked: Vec<Duration>,
     calls: VecDeque<(CallId, Call)>,
     last_call: u64,
+    /// Where the node keeps the session, to end it there.
+    location: Option<String>,
+    /// Goodbyes of connections that are over.
+    farewell: VecDeque<(SocketAddr, Vec<u8>)>,
+    next_port: u16,
 }
 
 enum State {
@@ -57,8 +67,7 @@ enum State {
     Offering(CallId, Box<Peer>),
     Connecting(Box<Peer>, Duration),
     Live(Box<Peer>),
-    /// It says goodbye, or has said it.
-    Left(Option<Box<Peer>>),
+    Left,
 }
 
 impl Browser {
@@ -83,6 +92,9 @@ impl Browser {
             keyframes_asked: Vec::new(),
             calls: VecDeque::new(),
             last_call: 0,
+            location: None,
+            farewell: VecDeque::new(),
+            next_port: at.port(),
         }
     }
 
@@ -121,9 +133,16 @@ impl Browser {
         &self.keyframes_asked
     }
 
-    /// Its address changes, as that of a phone that leaves the house; it does not notice.
+    /// The network gives it another port, as mobile ones do now and then; it does not notice.
     pub fn roam(&mut self) {
-        self.socket.set_port(next_port(self.socket.port()));
+        let port = self.new_port();
+        self.socket.set_port(port);
+    }
+
+    /// Browsers take a port of their own for every connection.
+    fn new_port(&mut self) -> u16 {
+        self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_PORT);
+        self.next_port
     }
 
     /// When it wants to hear of the time.
@@ -133,11 +152,10 @@ impl Browser {
             State::Asking(_) | State::Offering(..) => Duration::MAX,
             State::Connecting(peer, until) => self.time(peer.deadline()).min(*until),
             State::Live(peer) => {
-                let silent = if self.is_viewer() { self.heard_at + SILENCE } else { Duration::MAX };
                 let stuck = self.viewer.deadline().unwrap_or(Duration::MAX);
-                self.time(peer.deadline()).min(silent).min(stuck)
+                self.time(peer.deadline()).min(self.heard_at + self.silence()).min(stuck)
             }
-            State::Left(_) => return self.start + Duration::from_secs(1 << 30),
+            State::Left => return self.start + Duration::from_secs(1 << 30),
         };
         self.start + at.min(self.script.closes)
     }
@@ -146,7 +164,7 @@ impl Browser {
     pub fn advance(&mut self, now: Instant) {
         let time = self.time(now);
         match &mut self.state {
-            State::Left(_) => {}
+            State::Left => {}
             _ if time >= self.script.closes => self.leave(now),
             State::Waiting(at) if *at <= time => self.begin(now),
             State::Connecting(peer, _) | State::Live(peer) => {
@@ -163,13 +181,16 @@ impl Browser {
     pub fn receive(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
         if let State::Connecting(peer, _) | State::Live(peer) = &mut self.state {
             peer.receive(now, from, payload);
+            if !self.is_viewer() {
+                self.heard_at = self.time(now);
+            }
             self.settle(now);
         }
     }
 
     /// Takes the answer to a call.
     pub fn answered(&mut self, now: Instant, call: CallId, result: Result<Reply, CallError>) {
-        match std::mem::replace(&mut self.state, State::Left(None)) {
+        match std::mem::replace(&mut self.state, State::Left) {
             State::Asking(asked) if asked == call => match result.map(|reply| node(&reply)) {
                 Ok(Some((at, name))) => {
                     self.named.push((self.time(now), name));
@@ -179,6 +200,10 @@ impl Browser {
             },
             State::Offering(asked, mut peer) if asked == call => {
                 let answer = result.ok().filter(|reply| reply.status == 201);
+                self.location = answer.as_ref().and_then(|reply| {
+                    let node = self.attempts.last()?.node?;
+                    Some(format!("http://{node}{}", reply.header("location")?))
+                });
                 match answer.and_then(|reply| String::from_utf8(reply.body).ok()) {
                     Some(sdp) => {
                         peer.accept(now, &sdp);
@@ -197,10 +222,10 @@ impl Browser {
     /// The next datagram that it wants carried, and where to.
     pub fn next_outgoing(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         match &mut self.state {
-            State::Connecting(peer, _) | State::Live(peer) | State::Left(Some(peer)) => {
-                peer.next_outgoing()
+            State::Connecting(peer, _) | State::Live(peer) => {
+                self.farewell.pop_front().or_else(|| peer.next_outgoing())
             }
-            _ => None,
+            _ => self.farewell.pop_front(),
         }
     }
 
@@ -211,11 +236,7 @@ impl Browser {
 
     fn leave(&mut self, now: Instant) {
         self.end(now, "the page was closed");
-        let old = std::mem::replace(&mut self.state, State::Left(None));
-        if let State::Connecting(mut peer, _) | State::Live(mut peer) = old {
-            peer.close(now);
-            self.state = State::Left(Some(peer));
-        }
+        self.give_up(now);
     }
 
     fn begin(&mut self, now: Instant) {
@@ -233,7 +254,8 @@ impl Browser {
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.node = Some(node);
         }
-        self.address.set_port(next_port(self.address.port().max(self.socket.port())));
+        let port = self.new_port();
+        self.address.set_port(port);
         self.socket = self.address;
         let publishes = self.script.film.is_some();
         let video = if publishes { Video::Vp8 } else { Video::All };
@@ -254,10 +276,13 @@ impl Browser {
     }
 
     fn call(&mut self, method: Method, node: SocketAddr, path: &str, body: String) -> CallId {
+        self.ask(method, format!("http://{node}{path}"), body)
+    }
+
+    fn ask(&mut self, method: Method, url: String, body: String) -> CallId {
         self.last_call += 1;
         let call = CallId(self.last_call);
         let headers = vec![("content-type".to_owned(), "application/sdp".to_owned())];
-        let url = format!("http://{node}{path}");
         let request = Call { method, url, headers, body: body.into(), timeout: CALL };
         self.calls.push_back((call, request));
         call
@@ -270,7 +295,10 @@ impl Browser {
         for packet in peer.take_received() {
             self.heard_at = time;
             match packet.kind {
-                MediaKind::Video => self.viewer.take(time, packet.stamp),
+                MediaKind::Video => {
+                    let (sequence, timestamp) = (packet.sequence, packet.timestamp);
+                    self.viewer.take(time, sequence, timestamp, packet.stamp);
+                }
                 MediaKind::Audio => {
                     self.sounds.push(Frame { captured: packet.captured, shown: time });
                 }
@@ -289,8 +317,7 @@ impl Browser {
         let time = self.time(now);
         if let State::Connecting(peer, _) = &mut self.state
             && peer.is_connected()
-            && let State::Connecting(peer, _) =
-                std::mem::replace(&mut self.state, State::Left(None))
+            && let State::Connecting(peer, _) = std::mem::replace(&mut self.state, State::Left)
         {
             self.state = State::Live(peer);
             self.heard_at = time;
@@ -311,19 +338,28 @@ impl Browser {
 
     fn end_what_is_over(&mut self, now: Instant) {
         let time = self.time(now);
-        let silent = self.is_viewer() && self.heard_at + SILENCE <= time;
+        let silent = self.heard_at + self.silence() <= time;
         let why = match &self.state {
             State::Connecting(peer, _) | State::Live(peer) if peer.is_closed() => "it was closed",
             State::Connecting(_, until) if *until <= time => "it did not connect",
-            State::Live(peer) if peer.is_lost() => "ICE was disconnected",
             State::Live(_) if silent => "nothing came",
             _ => return,
         };
-        let old = std::mem::replace(&mut self.state, State::Left(None));
+        self.give_up(now);
+        self.fail(now, why);
+    }
+
+    /// Ends the connection, here and at the node.
+    fn give_up(&mut self, now: Instant) {
+        let old = std::mem::replace(&mut self.state, State::Left);
         if let State::Connecting(mut peer, _) | State::Live(mut peer) = old {
             self.camera = peer.take_camera();
+            peer.close(now);
+            self.farewell.extend(std::iter::from_fn(|| peer.next_outgoing()));
         }
-        self.fail(now, why);
+        if let Some(url) = self.location.take() {
+            self.ask(Method::Delete, url, String::new());
+        }
     }
 
     fn fail(&mut self, now: Instant, why: &'static str) {
@@ -342,6 +378,11 @@ impl Browser {
         }
     }
 
+    /// After how long without anything a session is over.
+    fn silence(&self) -> Duration {
+        if self.is_viewer() { SILENCE } else { UNANSWERED }
+    }
+
     fn is_viewer(&self) -> bool {
         self.script.film.is_none()
     }
@@ -357,10 +398,4 @@ fn node(reply: &Reply) -> Option<(SocketAddr, String)> {
     let (server, port) = (answer["server"].as_str()?, answer["ws"].as_str()?);
     let at = format!("{server}:{port}").parse().ok()?;
     Some((at, answer["name"].as_str().unwrap_or(server).to_owned()))
-}
-
-/// Browsers take a port of their own for every connection, above those that are assigned (RFC 6335
-/// section 6).
-fn next_port(port: u16) -> u16 {
-    port.checked_add(1).unwrap_or(49_152)
 }

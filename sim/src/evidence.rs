@@ -16,6 +16,9 @@ use crate::viewer::Frame;
 /// What is left out of latency after the first frame: a viewer may have to catch up.
 pub const CATCH_UP: Duration = Duration::from_millis(500);
 
+/// Round trips until media flows: TCP, the offer, ICE, two of DTLS 1.2.
+const JOIN: u32 = 5;
+
 /// What was seen. Times are since the world's start.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
@@ -107,6 +110,16 @@ impl Route {
         net.delay(self.hosts[from], self.hosts[to]) + net.delay(self.hosts[to], self.hosts[from])
     }
 
+    /// The node that the publisher is connected to.
+    pub fn publishers_node(&self) -> usize {
+        self.nodes[0]
+    }
+
+    /// How long the publisher and the nodes need to join one after the other.
+    pub fn joins(&self, net: &Net) -> Duration {
+        (0..self.hosts.len() - 2).map(|leg| self.round_trip(net, leg, leg + 1) * JOIN).sum()
+    }
+
     /// How long somebody waits for the first picture, in round trips (counted for HTTP without TLS,
     /// and DTLS 1.2): with the balancer two, TCP and the question; with the node five, for TCP,
     /// the offer, ICE, and two of DTLS; then one up to the publisher and back to the node for a
@@ -118,7 +131,7 @@ impl Route {
             Door::Node(_) => Duration::ZERO,
         };
         let up = (0..last - 1).map(|leg| self.round_trip(net, leg, leg + 1)).sum::<Duration>();
-        asked * 2 + self.round_trip(net, last - 1, last) * 5 + up + Duration::from_millis(34)
+        asked * 2 + self.round_trip(net, last - 1, last) * JOIN + up + Duration::from_millis(34)
     }
 
     /// Whether something that happens is about this way.
@@ -130,7 +143,9 @@ impl Route {
             })
         };
         match action {
-            Action::Kill(node) | Action::Start(node) => self.nodes.contains(node),
+            Action::Kill(node) | Action::Stop(node) | Action::Start(node) => {
+                self.nodes.contains(node)
+            }
             Action::Cut(a, b) | Action::Heal(a, b) => leg(*a, *b),
             Action::Roam(person) => [self.publisher, self.viewer].contains(person),
             Action::Change(one, other, _) => {

@@ -18,6 +18,11 @@ use str0m::crypto::{CryptoError, CryptoProvider};
 /// Content types of records (RFC 6347 section 4.1, RFC 8446 appendix B.1).
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
+/// What each flight begins with (RFC 6347 section 4.3.2): ClientHello, ServerHello, Certificate,
+/// Finished.
+const TYPES: [u8; 4] = [1, 2, 11, 20];
+/// Bytes of a record before the type of its message (RFC 6347 section 4.1).
+const RECORD: usize = 13;
 /// Bytes of each flight: of a usual handshake with ECDSA certificates in both directions.
 const FLIGHTS: [usize; 4] = [200, 700, 650, 80];
 /// Until a flight is sent again (RFC 6347 section 4.2.4.1).
@@ -60,7 +65,8 @@ struct Rehearsal;
 
 impl DtlsProvider for Rehearsal {
     fn generate_certificate(&self) -> Option<DtlsCert> {
-        Some(DtlsCert { certificate: b"rehearsed".to_vec(), private_key: Vec::new() })
+        let certificate = (0..RANDOM).map(|_| fastrand::u8(..)).collect();
+        Some(DtlsCert { certificate, private_key: Vec::new() })
     }
 
     fn new_dtls(
@@ -72,6 +78,7 @@ impl DtlsProvider for Rehearsal {
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
         Ok(Box::new(Rehearsed {
             certificate: certificate.certificate.clone(),
+            peer: Vec::new(),
             active: None,
             flight: 0,
             randoms: [[0; RANDOM]; 2],
@@ -89,6 +96,8 @@ impl DtlsProvider for Rehearsal {
 #[derive(Debug)]
 struct Rehearsed {
     certificate: Vec<u8>,
+    /// The other side's certificate.
+    peer: Vec<u8>,
     active: Option<bool>,
     /// The last flight that was sent, from 1.
     flight: u8,
@@ -116,9 +125,12 @@ impl Rehearsed {
             fastrand::fill(&mut self.randoms[usize::from(flight - 1)]);
         }
         self.flight = flight;
-        let mut packet = vec![HANDSHAKE, 0xfe, 0xfd, flight];
+        let mut packet = vec![HANDSHAKE, 0xfe, 0xfd];
+        packet.resize(RECORD, 0);
+        packet.push(TYPES[usize::from(flight - 1)]);
         let random = if flight.is_multiple_of(2) { self.randoms[1] } else { self.randoms[0] };
         packet.extend_from_slice(&random);
+        packet.extend_from_slice(&self.certificate);
         packet.resize(FLIGHTS[usize::from(flight - 1)], 0);
         self.outgoing.push_back(packet);
         // Nothing answers the last flight, so only the one before it is sent again.
@@ -161,10 +173,15 @@ impl DtlsInstance for Rehearsed {
                 self.news.push_back(News::Closed);
                 return Ok(());
             }
-            [HANDSHAKE, _, _, flight, rest @ ..] => (*flight, rest.first_chunk().copied()),
+            [HANDSHAKE, ..] => (packet.get(RECORD), packet.get(RECORD + 1..)),
             _ => return Ok(()),
         };
-        let Some(random) = random else { return Ok(()) };
+        let flight = TYPES.iter().zip(1..).find(|(kind, _)| Some(*kind) == flight);
+        let random = random.and_then(|rest| rest.first_chunk().copied());
+        let Some(((_, flight), random)) = flight.zip(random) else { return Ok(()) };
+        if let Some(certificate) = packet.get(RECORD + 1 + RANDOM..RECORD + 1 + 2 * RANDOM) {
+            self.peer = certificate.to_vec();
+        }
         match (flight, self.active) {
             (1, Some(false)) if self.flight <= 2 => {
                 self.randoms[0] = random;
@@ -192,8 +209,8 @@ impl DtlsInstance for Rehearsed {
         }
         match self.news.pop_front() {
             Some(News::Certificate) => {
-                let place = &mut buffer[..self.certificate.len()];
-                place.copy_from_slice(&self.certificate);
+                let place = &mut buffer[..self.peer.len()];
+                place.copy_from_slice(&self.peer);
                 DtlsOutput::PeerCert(place)
             }
             Some(News::Keys) => {

@@ -22,6 +22,8 @@ pub(crate) struct Host {
     /// What its calendar says at the world's start, since 1970.
     pub(crate) calendar: Duration,
     pub(crate) reports: Vec<(Instant, Report)>,
+    /// Counts the lives of its nodes.
+    pub(crate) life: u64,
     /// How often its node was woken for nothing but the time.
     pub(crate) wakes: u64,
     bound: BTreeSet<SocketAddr>,
@@ -38,6 +40,7 @@ impl Host {
             config,
             calendar,
             reports: Vec::new(),
+            life: 0,
             wakes: 0,
             bound: BTreeSet::new(),
             next_port: FIRST_PORT,
@@ -70,6 +73,7 @@ impl Host {
     /// The node is gone, and its sockets with it.
     pub(crate) fn kill(&mut self) {
         self.node = None;
+        self.life += 1;
         self.bound.clear();
     }
 }

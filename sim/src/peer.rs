@@ -12,7 +12,7 @@ use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpPacket, RtpWrite};
-use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
+use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use crate::camera::{Camera, Shot, Stamp};
 use crate::handshake::Dtls;
@@ -35,7 +35,6 @@ pub struct Peer {
     deadline: Instant,
     connected: bool,
     closed: bool,
-    lost: bool,
     tracks: Vec<Track>,
     camera: Option<Camera>,
     received: Vec<Received>,
@@ -123,7 +122,6 @@ impl Peer {
             deadline: now,
             connected: false,
             closed: false,
-            lost: false,
             tracks,
             camera,
             received: Vec::new(),
@@ -150,11 +148,6 @@ impl Peer {
     /// Whether ICE and DTLS are done.
     pub fn is_connected(&self) -> bool {
         self.connected && !self.closed
-    }
-
-    /// Whether ICE has given the node up (RFC 7675 section 5.1), until it is heard again.
-    pub fn is_lost(&self) -> bool {
-        self.lost
     }
 
     /// Whether the node said goodbye.
@@ -304,9 +297,6 @@ impl Peer {
                 self.begin_film(now);
             }
             Event::Closed => self.closed = true,
-            Event::IceConnectionStateChange(state) => {
-                self.lost = state == IceConnectionState::Disconnected;
-            }
             Event::KeyframeRequest(_) => {
                 self.keyframes_asked.push(now);
                 self.camera.iter_mut().for_each(|camera| camera.want_keyframe(0));

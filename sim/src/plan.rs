@@ -75,6 +75,8 @@ pub struct PersonPlan {
 pub enum Action {
     /// A node is gone, without a word.
     Kill(usize),
+    /// A node is told to end, and does a moment later.
+    Stop(usize),
     /// A node starts again.
     Start(usize),
     /// Nothing passes any more between two hosts.
@@ -158,11 +160,12 @@ impl Plan {
     }
 
     fn action(&self, event: &EventSpec) -> Result<Action, String> {
-        let EventSpec { at_s, kill, start, cut, heal, roam, change } = event;
+        let EventSpec { at_s, kill, stop, start, cut, heal, roam, change } = event;
         let node = |name: &String| find(&self.story.nodes, name);
         let ips = |[one, other]: &[String; 2]| Ok::<_, String>((self.ip(one)?, self.ip(other)?));
         let mut actions = Vec::new();
         actions.extend(kill.as_ref().map(|name| node(name).map(Action::Kill)));
+        actions.extend(stop.as_ref().map(|name| node(name).map(Action::Stop)));
         actions.extend(start.as_ref().map(|name| node(name).map(Action::Start)));
         actions.extend(cut.as_ref().map(|pair| ips(pair).map(|(a, b)| Action::Cut(a, b))));
         actions.extend(heal.as_ref().map(|pair| ips(pair).map(|(a, b)| Action::Heal(a, b))));
@@ -174,7 +177,7 @@ impl Plan {
         match actions.len() {
             1 => actions.remove(0),
             _ => Err(format!(
-                "the event at {at_s} s needs one of kill, start, cut, heal, roam, change"
+                "the event at {at_s} s needs one of kill, stop, start, cut, heal, roam, change"
             )),
         }
     }

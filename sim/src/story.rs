@@ -149,6 +149,8 @@ pub struct EventSpec {
     pub at_s: f64,
     /// This node is gone, without a word.
     pub kill: Option<String>,
+    /// This node is told to end, and says goodbye to everybody.
+    pub stop: Option<String>,
     /// This node starts again and remembers nothing.
     pub start: Option<String>,
     /// Nothing passes any more between these two.

@@ -16,7 +16,19 @@ fn tell(story: &str, seed: u64) -> (Plan, Verdict) {
     println!("{} told in {:?}", plan.story.name, start.elapsed());
     let net = plan.net().expect("it can be");
     for row in outcome::rows(&plan, &told.evidence, &net) {
-        println!("  {row:?}", row = (&row.name, row.viewers, row.floor_ms, row.p50_ms, row.p99_ms, row.max_ms, row.startup_ms, row.freezes));
+        println!(
+            "  {row:?}",
+            row = (
+                &row.name,
+                row.viewers,
+                row.floor_ms,
+                row.p50_ms,
+                row.p99_ms,
+                row.max_ms,
+                row.startup_ms,
+                row.freezes
+            )
+        );
     }
     let verdict = laws::judge(&plan, &told.evidence).expect("it can be judged");
     (plan, verdict)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Breach, Case, Law};
 use crate::evidence::{CATCH_UP, Route, Seen};
+use crate::plan::Action;
 use crate::script::Attempt;
 use crate::viewer::{self, Frame};
 
@@ -77,14 +78,42 @@ impl Case<'_> {
     fn gaps(&self, person: usize, seen: &Seen) -> Vec<Breach> {
         let script = &self.plan.people[person].script;
         let Some(attempt) = seen.attempts.last() else { return Vec::new() };
-        let join = self.route(person, attempt).map(|route| route.first_frame(self.plan, self.net));
-        let longest = SECOND + join.unwrap_or_default() + TIMERS;
-        let last = seen.frames.last().map_or(script.opens + longest, |frame| frame.shown);
-        let end = (last, script.closes.saturating_sub(last));
-        let pauses = viewer::gaps(&seen.frames).chain([end]);
-        let long = pauses.filter(|(_, gap)| *gap > longest);
+        let Some(route) = self.route(person, attempt) else { return Vec::new() };
+        let longest = SECOND + route.first_frame(self.plan, self.net) + TIMERS;
+        let pauses = match (seen.frames.first(), seen.frames.last()) {
+            (Some(first), Some(last)) => vec![
+                (script.opens, first.shown.saturating_sub(script.opens)),
+                (last.shown, script.closes.saturating_sub(last.shown)),
+            ],
+            _ => vec![(script.opens, script.closes.saturating_sub(script.opens))],
+        };
+        let pauses = pauses.into_iter().chain(viewer::gaps(&seen.frames));
+        let long = pauses.filter(|(at, gap)| *gap > longest + self.outage(&route, *at, *gap));
         let what = |gap| format!("no picture for {gap:?}; a second and a join are {longest:?}");
         long.map(|(at, gap)| self.breach(Law::PictureReturns, at, person, what(gap))).collect()
+    }
+
+    /// Nobody can go around the publisher's own node. Twice the time that it was down during a
+    /// pause, since who tries again waits twice as long every time; then the publisher joins, and
+    /// so do the nodes one after the other.
+    fn outage(&self, route: &Route, at: Duration, gap: Duration) -> Duration {
+        let node = route.publishers_node();
+        let end = at + gap;
+        let mut down = Duration::ZERO;
+        let mut since = None;
+        for (moment, action) in self.plan.events.iter().filter(|(moment, _)| *moment < end) {
+            match action {
+                Action::Kill(other) | Action::Stop(other) if *other == node => {
+                    since = Some(*moment)
+                }
+                Action::Start(other) if *other == node && *moment + SECOND > at => {
+                    down += since.take().map_or(Duration::ZERO, |since| *moment - since);
+                }
+                _ => {}
+            }
+        }
+        down += since.map_or(Duration::ZERO, |since| end.saturating_sub(since));
+        if down.is_zero() { down } else { down * 2 + route.joins(self.net) }
     }
 
     /// A first try on clean links that took longer than its round trips, unless something happened

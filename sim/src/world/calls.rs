@@ -1,5 +1,6 @@
 //! HTTP in the in-memory world: a question takes a round trip for its connection (TCP's handshake)
-//! and one for itself. Neither is ever lost, but nothing passes where the network is cut.
+//! and one for itself. It is never lost, but nobody answers where the network is cut or no node
+//! runs: machines die, not processes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -16,6 +17,8 @@ pub(super) const PORT: u16 = 8080;
 /// A question on its way.
 pub(super) struct Question {
     caller: Actor,
+    /// Of the caller: its next life does not know what it asked.
+    life: u64,
     from: SocketAddr,
     to: SocketAddr,
     call: CallId,
@@ -27,6 +30,7 @@ pub(super) struct Question {
 /// An answer on its way.
 pub(super) struct Answer {
     caller: Actor,
+    life: u64,
     call: CallId,
     result: Result<Reply, CallError>,
 }
@@ -34,32 +38,31 @@ pub(super) struct Answer {
 impl World {
     /// Asks what somebody wants asked.
     pub(super) fn call(&mut self, caller: Actor, call: CallId, request: Call) {
-        let from = SocketAddr::new(self.ip(caller), 1);
+        let (from, life) = (SocketAddr::new(self.ip(caller), 1), self.life(caller));
         let until = self.now + request.timeout;
         let to = authority(&request.url).and_then(|authority| authority.parse().ok());
         let Some(to) = to else {
             let result = Err(CallError(format!("{} cannot be resolved", request.url)));
-            return self.schedule(self.now, Arrival::Answered(Answer { caller, call, result }));
+            let answer = Answer { caller, life, call, result };
+            return self.schedule(self.now, Arrival::Answered(answer));
         };
         self.trace(from, to, request.body.len());
         let there = self.net.delay(from, to);
         let at = self.now + there * 2 + self.net.delay(to, from);
-        let question = Question { caller, from, to, call, request, until };
+        let question = Question { caller, life, from, to, call, request, until };
         self.schedule(at, Arrival::Asked(question));
     }
 
     /// A question has arrived.
     pub(super) fn ask_for(&mut self, question: Question) {
-        let Question { caller, from, to, call, request, until } = question;
+        let Question { caller, life, from, to, call, request, until } = question;
         let back = self.now + self.net.delay(to, from);
-        let answer = |result| Arrival::Answered(Answer { caller, call, result });
-        if self.net.is_cut(from, to) || back > until {
-            return self.schedule(until, answer(Err(CallError("no answer in time".to_owned()))));
-        }
+        let answer = |result| Arrival::Answered(Answer { caller, life, call, result });
         let node = self.nodes.iter().position(|host| host.ip == to.ip() && host.node.is_some());
-        let Some(node) = node.filter(|_| to.port() == PORT) else {
-            let refused = CallError(format!("connection refused by {to}"));
-            return self.schedule(back, answer(Err(refused)));
+        let node = node.filter(|_| to.port() == PORT && !self.net.is_cut(from, to));
+        let Some(node) = node.filter(|_| back <= until) else {
+            let silence = CallError(format!("{to} does not answer"));
+            return self.schedule(until.max(self.now), answer(Err(silence)));
         };
         let target = request.url.splitn(4, '/').nth(3).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -79,7 +82,10 @@ impl World {
 
     /// An answer has arrived.
     pub(super) fn answer(&mut self, answer: Answer) {
-        let Answer { caller, call, result } = answer;
+        let Answer { caller, life, call, result } = answer;
+        if life != self.life(caller) {
+            return;
+        }
         match caller {
             Actor::Node(index) => self.feed(index, Input::Answered { call, result }),
             Actor::Guest(index) => {
@@ -88,6 +94,13 @@ impl World {
                 }
                 self.carry_for(index);
             }
+        }
+    }
+
+    fn life(&self, actor: Actor) -> u64 {
+        match actor {
+            Actor::Node(index) => self.nodes[index].life,
+            Actor::Guest(_) => 0,
         }
     }
 

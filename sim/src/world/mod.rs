@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use farcast_core::config::{Birth, Config};
 use farcast_core::http::Reply;
-use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::machine::{BindId, ConnectionId, Datagram, Input, Machine, Output, RequestId};
 use farcast_core::node::Node;
 use farcast_core::report::Report;
@@ -44,7 +43,6 @@ pub struct World {
     rings: BTreeMap<Actor, Instant>,
     /// Whether the wires carry DTLS.
     dtls: bool,
-    crypto: Crypto,
     handshake: Dtls,
     seed: Seed,
     replies: BTreeMap<RequestId, Reply>,
@@ -69,8 +67,7 @@ enum Arrival {
 
 impl World {
     /// A world without anybody in it.
-    pub fn on(net: Net, mut seed: Seed, handshake: Dtls) -> Self {
-        fastrand::seed(seed.bits());
+    pub fn on(net: Net, seed: Seed, handshake: Dtls) -> Self {
         let now = Instant::now();
         World {
             start: now,
@@ -84,7 +81,6 @@ impl World {
             alarms: BTreeSet::new(),
             rings: BTreeMap::new(),
             dtls: true,
-            crypto: handshake.crypto(),
             handshake,
             seed,
             replies: BTreeMap::new(),
@@ -112,15 +108,23 @@ impl World {
 
     /// Starts a node, again if it was killed: it remembers nothing.
     pub fn start(&mut self, index: NodeIndex) {
+        fastrand::seed(self.seed.bits());
         let mut seed = [0; 32];
         for part in seed.chunks_exact_mut(8) {
             part.copy_from_slice(&self.seed.bits().to_be_bytes());
         }
+        let crypto = self.handshake.crypto();
         let host = &mut self.nodes[index];
+        host.life += 1;
         let calendar = host.calendar + (self.now - self.start);
         let birth = Birth { seed, calendar, start: self.now };
-        host.node = Some(Node::new(host.config.clone(), birth, self.crypto.clone()));
+        host.node = Some(Node::new(host.config.clone(), birth, crypto));
         self.set_alarm(Actor::Node(index));
+    }
+
+    /// A node is told to end: it says goodbye to everybody.
+    pub fn stop(&mut self, index: NodeIndex) {
+        self.feed(index, Input::Stopping);
     }
 
     /// A node is gone from one moment to the next.

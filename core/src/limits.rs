@@ -58,6 +58,10 @@ pub const EPOCH_AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// Between two keyframe requests for one track: "at most two a second" (DESIGN.md section 9).
 pub const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 
+/// A source that sent nothing for so long and skipped packets is asked for a keyframe: eight frames,
+/// and about the longest round trip; what is missing would come back too late.
+pub const PAUSE: Duration = Duration::from_millis(250);
+
 /// Between two polls of an edge's load.
 pub const POLL: Duration = Duration::from_secs(1);
 /// How long one poll may take.

@@ -17,10 +17,11 @@ use crate::script::{Attempt, Door, Script};
 use crate::viewer::{Frame, Viewer};
 use crate::wish::{Video, Wish};
 
-/// Nothing came for so long: a viewer's session is over. The SDK notices after a second and asks the
-/// node, which has two seconds to answer.
-const SILENCE: Duration = Duration::from_secs(3);
-/// A publisher hears less: browsers call ICE disconnected when checks are not answered for so long.
+/// Nothing came for so long: a viewer asks the node whether it is there.
+const STALL: Duration = Duration::from_secs(1);
+/// How long the node may take to say so; if it does, the viewer waits on.
+const PONG: Duration = Duration::from_secs(2);
+/// Browsers call ICE disconnected when checks are not answered for so long.
 const UNANSWERED: Duration = Duration::from_secs(5);
 /// From an answer to a connection; then another try.
 const SETUP: Duration = Duration::from_secs(10);
@@ -47,6 +48,8 @@ pub struct Browser {
     viewer: Viewer,
     sounds: Vec<Frame>,
     heard_at: Duration,
+    /// Whether the node is being asked if it is there.
+    probe: Option<CallId>,
     failures: u32,
     attempts: Vec<Attempt>,
     named: Vec<(Duration, String)>,
@@ -86,6 +89,7 @@ impl Browser {
             viewer: Viewer::default(),
             sounds: Vec::new(),
             heard_at: Duration::ZERO,
+            probe: None,
             failures: 0,
             attempts: Vec::new(),
             named: Vec::new(),
@@ -153,7 +157,7 @@ impl Browser {
             State::Connecting(peer, until) => self.time(peer.deadline()).min(*until),
             State::Live(peer) => {
                 let stuck = self.viewer.deadline().unwrap_or(Duration::MAX);
-                self.time(peer.deadline()).min(self.heard_at + self.silence()).min(stuck)
+                self.time(peer.deadline()).min(self.silent_at()).min(stuck)
             }
             State::Left => return self.start + Duration::from_secs(1 << 30),
         };
@@ -190,6 +194,15 @@ impl Browser {
 
     /// Takes the answer to a call.
     pub fn answered(&mut self, now: Instant, call: CallId, result: Result<Reply, CallError>) {
+        if self.probe == Some(call) {
+            self.probe = None;
+            self.heard_at = self.time(now);
+            if result.is_err() {
+                self.give_up(now);
+                self.fail(now, "the node is gone");
+            }
+            return;
+        }
         match std::mem::replace(&mut self.state, State::Left) {
             State::Asking(asked) if asked == call => match result.map(|reply| node(&reply)) {
                 Ok(Some((at, name))) => {
@@ -276,14 +289,14 @@ impl Browser {
     }
 
     fn call(&mut self, method: Method, node: SocketAddr, path: &str, body: String) -> CallId {
-        self.ask(method, format!("http://{node}{path}"), body)
+        self.ask(method, format!("http://{node}{path}"), body, CALL)
     }
 
-    fn ask(&mut self, method: Method, url: String, body: String) -> CallId {
+    fn ask(&mut self, method: Method, url: String, body: String, timeout: Duration) -> CallId {
         self.last_call += 1;
         let call = CallId(self.last_call);
         let headers = vec![("content-type".to_owned(), "application/sdp".to_owned())];
-        let request = Call { method, url, headers, body: body.into(), timeout: CALL };
+        let request = Call { method, url, headers, body: body.into(), timeout };
         self.calls.push_back((call, request));
         call
     }
@@ -338,7 +351,15 @@ impl Browser {
 
     fn end_what_is_over(&mut self, now: Instant) {
         let time = self.time(now);
-        let silent = self.heard_at + self.silence() <= time;
+        let silent = self.silent_at() <= time;
+        if silent
+            && self.is_viewer()
+            && let (State::Live(_), Some(node)) = (&self.state, self.node())
+        {
+            let url = format!("http://{node}/healthz");
+            self.probe = Some(self.ask(Method::Get, url, String::new(), PONG));
+            return;
+        }
         let why = match &self.state {
             State::Connecting(peer, _) | State::Live(peer) if peer.is_closed() => "it was closed",
             State::Connecting(_, until) if *until <= time => "it did not connect",
@@ -351,6 +372,7 @@ impl Browser {
 
     /// Ends the connection, here and at the node.
     fn give_up(&mut self, now: Instant) {
+        self.probe = None;
         let old = std::mem::replace(&mut self.state, State::Left);
         if let State::Connecting(mut peer, _) | State::Live(mut peer) = old {
             self.camera = peer.take_camera();
@@ -358,7 +380,7 @@ impl Browser {
             self.farewell.extend(std::iter::from_fn(|| peer.next_outgoing()));
         }
         if let Some(url) = self.location.take() {
-            self.ask(Method::Delete, url, String::new());
+            self.ask(Method::Delete, url, String::new(), CALL);
         }
     }
 
@@ -378,9 +400,17 @@ impl Browser {
         }
     }
 
-    /// After how long without anything a session is over.
-    fn silence(&self) -> Duration {
-        if self.is_viewer() { SILENCE } else { UNANSWERED }
+    /// When the silence has lasted too long.
+    fn silent_at(&self) -> Duration {
+        match (self.is_viewer(), self.probe) {
+            (true, None) => self.heard_at + STALL,
+            (true, Some(_)) => Duration::MAX,
+            (false, _) => self.heard_at + UNANSWERED,
+        }
+    }
+
+    fn node(&self) -> Option<SocketAddr> {
+        self.attempts.last()?.node
     }
 
     fn is_viewer(&self) -> bool {

@@ -22,6 +22,8 @@ pub(crate) struct Host {
     /// What its calendar says at the world's start, since 1970.
     pub(crate) calendar: Duration,
     pub(crate) reports: Vec<(Instant, Report)>,
+    /// Whether the machine itself is gone: nobody says that nobody listens.
+    pub(crate) gone: bool,
     /// Counts the lives of its nodes.
     pub(crate) life: u64,
     /// How often its node was woken for nothing but the time.
@@ -40,6 +42,7 @@ impl Host {
             config,
             calendar,
             reports: Vec::new(),
+            gone: false,
             life: 0,
             wakes: 0,
             bound: BTreeSet::new(),
@@ -70,9 +73,10 @@ impl Host {
         self.bound.contains(&at) || self.config.addresses.udp.contains(&at)
     }
 
-    /// The node is gone, and its sockets with it.
-    pub(crate) fn kill(&mut self) {
+    /// The node is gone, and its sockets with it; the machine too, perhaps.
+    pub(crate) fn kill(&mut self, gone: bool) {
         self.node = None;
+        self.gone = gone;
         self.life += 1;
         self.bound.clear();
     }

@@ -13,8 +13,6 @@ use crate::world::World;
 
 /// How long nodes are watched at the end, when nobody is left.
 const WATCHED: Duration = Duration::from_secs(5);
-/// From being told to end to the end, as the driver has it.
-const GOODBYE: Duration = Duration::from_millis(200);
 /// Between two words about the progress.
 const STEP: Duration = Duration::from_secs(1);
 
@@ -61,11 +59,7 @@ fn run_until(world: &mut World, end: Duration, progress: &Progress<'_>) {
 fn act(world: &mut World, action: &Action) {
     match action {
         Action::Kill(node) => world.kill(*node),
-        Action::Stop(node) => {
-            world.stop(*node);
-            world.run_for(GOODBYE);
-            world.kill(*node);
-        }
+        Action::Stop(node) => world.stop(*node),
         Action::Start(node) => world.start(*node),
         Action::Cut(one, other) => world.net().cut((*one, 0).into(), (*other, 0).into()),
         Action::Heal(one, other) => world.net().heal((*one, 0).into(), (*other, 0).into()),

@@ -12,8 +12,10 @@ use crate::viewer::{self, Frame};
 const OVERHEAD: Duration = Duration::from_millis(5);
 /// The longest that any frame may take.
 const SECOND: Duration = Duration::from_secs(1);
-/// What timers may add to the round trips of a join: str0m looks at ICE every 50 ms.
-const TIMERS: Duration = Duration::from_millis(60);
+/// What timers may add to the round trips of a join.
+const TIMERS: Duration = Duration::from_millis(20);
+/// Keyframes for several joiners come at most twice a second, so one may have to wait.
+const SHARED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(500));
 /// Frames around an event are not expected to be on time: so long before it, and after it.
 const DISTURBED: (Duration, Duration) = (Duration::from_millis(1_500), Duration::from_secs(5));
 
@@ -128,7 +130,13 @@ impl Case<'_> {
             *at <= attempt.asked + DISTURBED.1 && route.is_touched(self.plan, action)
         });
         let took = attempt.first_frame? - attempt.asked;
-        let budget = route.first_frame(self.plan, self.net) + TIMERS;
+        let connected = attempt.connected?;
+        let near =
+            |other: &Attempt| other.connected.is_some_and(|at| at.abs_diff(connected) < SHARED.0);
+        let attempts = self.evidence.people.iter().flat_map(|seen| &seen.attempts);
+        let shares = attempts.filter(|other| near(other)).count() > 1;
+        let wait = if shares { SHARED.1 } else { Duration::ZERO };
+        let budget = route.first_frame(self.plan, self.net) + TIMERS + wait;
         (took > budget && !early && !touched).then(|| {
             let what = format!("{took:?} until the first picture, its round trips are {budget:?}");
             self.breach(Law::FirstFrame, attempt.asked, person, what)

@@ -1,6 +1,6 @@
 //! HTTP in the in-memory world: a question takes a round trip for its connection (TCP's handshake)
-//! and one for itself. It is never lost, but nobody answers where the network is cut or no node
-//! runs: machines die, not processes.
+//! and one for itself. It is never lost; but where the network is cut or the machine is gone, only
+//! the first packet is sent again and again, and where no node runs it is refused.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -14,6 +14,10 @@ use crate::guest::Guest;
 /// The port of every node, UDP and HTTP.
 pub(super) const PORT: u16 = 8080;
 
+/// Until the first packet of a connection is sent again; twice as long every time (RFC 6298
+/// section 2).
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// A question on its way.
 pub(super) struct Question {
     caller: Actor,
@@ -25,6 +29,8 @@ pub(super) struct Question {
     request: Call,
     /// When the caller gives up.
     until: Instant,
+    /// Until the first packet is sent again.
+    again: Duration,
 }
 
 /// An answer on its way.
@@ -49,20 +55,30 @@ impl World {
         self.trace(from, to, request.body.len());
         let there = self.net.delay(from, to);
         let at = self.now + there * 2 + self.net.delay(to, from);
-        let question = Question { caller, life, from, to, call, request, until };
+        let question = Question { caller, life, from, to, call, request, until, again: AGAIN };
         self.schedule(at, Arrival::Asked(question));
     }
 
     /// A question has arrived.
     pub(super) fn ask_for(&mut self, question: Question) {
-        let Question { caller, life, from, to, call, request, until } = question;
+        let Question { caller, life, from, to, call, request, until, again } = question;
         let back = self.now + self.net.delay(to, from);
         let answer = |result| Arrival::Answered(Answer { caller, life, call, result });
-        let node = self.nodes.iter().position(|host| host.ip == to.ip() && host.node.is_some());
-        let node = node.filter(|_| to.port() == PORT && !self.net.is_cut(from, to));
-        let Some(node) = node.filter(|_| back <= until) else {
+        let node = self.nodes.iter().position(|host| host.ip == to.ip());
+        let gone = node.is_none_or(|node| self.nodes[node].gone) || self.net.is_cut(from, to);
+        if gone && self.now + again < until {
+            let again = again * 2;
+            let question = Question { caller, life, from, to, call, request, until, again };
+            return self.schedule(self.now + again / 2, Arrival::Asked(question));
+        }
+        if gone || back > until {
             let silence = CallError(format!("{to} does not answer"));
             return self.schedule(until.max(self.now), answer(Err(silence)));
+        }
+        let alive = node.filter(|node| to.port() == PORT && self.nodes[*node].node.is_some());
+        let Some(node) = alive else {
+            let refused = CallError(format!("connection refused by {to}"));
+            return self.schedule(back, answer(Err(refused)));
         };
         let target = request.url.splitn(4, '/').nth(3).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));

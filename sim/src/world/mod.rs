@@ -116,20 +116,23 @@ impl World {
         let crypto = self.handshake.crypto();
         let host = &mut self.nodes[index];
         host.life += 1;
+        host.gone = false;
         let calendar = host.calendar + (self.now - self.start);
         let birth = Birth { seed, calendar, start: self.now };
         host.node = Some(Node::new(host.config.clone(), birth, crypto));
         self.set_alarm(Actor::Node(index));
     }
 
-    /// A node is told to end: it says goodbye to everybody.
+    /// A node is told to end: it says goodbye to everybody, and its process is gone.
     pub fn stop(&mut self, index: NodeIndex) {
         self.feed(index, Input::Stopping);
+        self.nodes[index].kill(false);
+        self.set_alarm(Actor::Node(index));
     }
 
-    /// A node is gone from one moment to the next.
+    /// A node's machine is gone from one moment to the next.
     pub fn kill(&mut self, index: NodeIndex) {
-        self.nodes[index].kill();
+        self.nodes[index].kill(true);
         self.set_alarm(Actor::Node(index));
     }
 

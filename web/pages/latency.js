@@ -100,7 +100,7 @@ function refresh(state) {
   const playing = state === STATE.PLAYING;
   if (playing) say('');
   node = loop?.node || node;
-  element('local-monitor').dataset.state = loop ? STATE.PUBLISHING : '';
+  element('local-monitor').dataset.state = loop?.published ? STATE.PUBLISHING : '';
   element('remote-monitor').dataset.state = playing ? state : '';
   button('start').disabled = loop !== null;
   button('stop').disabled = loop === null;

@@ -33,10 +33,13 @@ export class Loop extends Emitter {
     this.#start(this.#streams);
   }
 
-  /** @returns {import('../../sdk/events.js').State} of the part that the picture waits for */
+  get published() {
+    return this.#streams.publishing.state === STATE.PUBLISHING;
+  }
+
+  /** Of the part that the picture waits for. */
   get state() {
-    const { publishing, playing } = this.#streams;
-    return publishing.state === STATE.PUBLISHING ? playing.state : publishing.state;
+    return this.#streams[this.published ? 'playing' : 'publishing'].state;
   }
 
   /** The node that the picture is played from, empty while there is none. */

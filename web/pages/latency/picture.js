@@ -48,8 +48,8 @@ export function createReader() {
 }
 
 /**
- * In the computer's memory, where pictures are taken from it at once; from a graphics card they
- * come a frame later.
+ * In the computer's memory, where pictures are taken from it at once; a graphics card hands them
+ * over later.
  * @param {HTMLCanvasElement} canvas
  */
 export function context2d(canvas) {

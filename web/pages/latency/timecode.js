@@ -17,7 +17,7 @@ const BLACK_BELOW = 96;
 const WHITE_ABOVE = 160;
 
 /**
- * @param {number} time in milliseconds
+ * @param {number} time milliseconds since 1970
  * @returns {boolean[]} row by row, true for white
  */
 export function encode(time) {
@@ -40,12 +40,11 @@ export function decode(luminances) {
 
 /**
  * @param {number} ticks of a time that has passed
- * @param {number} now in milliseconds
+ * @param {number} now milliseconds since 1970
  * @returns {number} milliseconds between them
  */
 export function elapsed(ticks, now) {
-  const passed = (now * TICKS_PER_MS - ticks) % CYCLE;
-  return (passed < 0 ? passed + CYCLE : passed) / TICKS_PER_MS;
+  return ((now * TICKS_PER_MS - ticks) % CYCLE) / TICKS_PER_MS;
 }
 
 /**

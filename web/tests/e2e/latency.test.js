@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
-import { newPage, openChromium } from './support/browsers.js';
+import { newPage, openChromium, openFirefoxPage } from './support/browsers.js';
 import { measureLatency, readings } from './support/latency.js';
 import { cluster, origin } from './support/nodes.js';
 import { Publisher, says, shows } from './support/pages.js';
@@ -53,6 +53,21 @@ test('a small and coarse picture is read as well', async (t) => {
   const size = await page.evaluate(() => document.getElementById('remote').videoWidth);
   t.diagnostic(JSON.stringify({ size, ...seen }));
   assert.ok(size <= 320, `${size} wide`);
+  isPlausible(seen, frames);
+});
+
+test('a browser without callbacks for frames measures as well', async (t) => {
+  const page = await newPage(t, await openChromium(t));
+  await page.addInitScript(() => delete HTMLVideoElement.prototype.requestVideoFrameCallback);
+  const frames = 100;
+  isPlausible(await measureLatency(page, await origin(t, '--open'), {}, frames), frames);
+});
+
+test('Firefox measures as well', async (t) => {
+  const node = await origin(t, '--open');
+  const frames = 50;
+  const seen = await measureLatency(await openFirefoxPage(t), node, {}, frames);
+  t.diagnostic(JSON.stringify(seen));
   isPlausible(seen, frames);
 });
 

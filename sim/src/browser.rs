@@ -56,8 +56,8 @@ pub struct Browser {
     keyframes_asked: Vec<Duration>,
     calls: VecDeque<(CallId, Call)>,
     last_call: u64,
-    /// Where the node keeps the session, to end it there.
-    location: Option<String>,
+    /// Where the node keeps the session, and its entity tag.
+    location: Option<(String, String)>,
     /// Goodbyes of connections that are over.
     farewell: VecDeque<(SocketAddr, Vec<u8>)>,
     next_port: u16,
@@ -197,7 +197,7 @@ impl Browser {
         if self.probe == Some(call) {
             self.probe = None;
             self.heard_at = self.time(now);
-            if result.is_err() {
+            if !result.is_ok_and(|reply| reply.status == 204) {
                 self.give_up(now);
                 self.fail(now, "the node is gone");
             }
@@ -215,7 +215,8 @@ impl Browser {
                 let answer = result.ok().filter(|reply| reply.status == 201);
                 self.location = answer.as_ref().and_then(|reply| {
                     let node = self.attempts.last()?.node?;
-                    Some(format!("http://{node}{}", reply.header("location")?))
+                    let url = format!("http://{node}{}", reply.header("location")?);
+                    Some((url, reply.header("etag").unwrap_or("*").to_owned()))
                 });
                 match answer.and_then(|reply| String::from_utf8(reply.body).ok()) {
                     Some(sdp) => {
@@ -289,13 +290,21 @@ impl Browser {
     }
 
     fn call(&mut self, method: Method, node: SocketAddr, path: &str, body: String) -> CallId {
-        self.ask(method, format!("http://{node}{path}"), body, CALL)
+        let headers = [("content-type", "application/sdp")];
+        self.ask(method, format!("http://{node}{path}"), &headers, body, CALL)
     }
 
-    fn ask(&mut self, method: Method, url: String, body: String, timeout: Duration) -> CallId {
+    fn ask(
+        &mut self,
+        method: Method,
+        url: String,
+        headers: &[(&str, &str)],
+        body: String,
+        timeout: Duration,
+    ) -> CallId {
         self.last_call += 1;
         let call = CallId(self.last_call);
-        let headers = vec![("content-type".to_owned(), "application/sdp".to_owned())];
+        let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let request = Call { method, url, headers, body: body.into(), timeout };
         self.calls.push_back((call, request));
         call
@@ -354,10 +363,9 @@ impl Browser {
         let silent = self.silent_at() <= time;
         if silent
             && self.is_viewer()
-            && let (State::Live(_), Some(node)) = (&self.state, self.node())
+            && let (State::Live(_), Some((url, etag))) = (&self.state, self.location.clone())
         {
-            let url = format!("http://{node}/healthz");
-            self.probe = Some(self.ask(Method::Get, url, String::new(), PONG));
+            self.probe = Some(self.probe(url, etag));
             return;
         }
         let why = match &self.state {
@@ -379,8 +387,8 @@ impl Browser {
             peer.close(now);
             self.farewell.extend(std::iter::from_fn(|| peer.next_outgoing()));
         }
-        if let Some(url) = self.location.take() {
-            self.ask(Method::Delete, url, String::new(), CALL);
+        if let Some((url, _)) = self.location.take() {
+            self.ask(Method::Delete, url, &[], String::new(), CALL);
         }
     }
 
@@ -409,8 +417,12 @@ impl Browser {
         }
     }
 
-    fn node(&self) -> Option<SocketAddr> {
-        self.attempts.last()?.node
+    /// Asks whether the node still has this session, by telling it nothing new (RFC 9725 section
+    /// 4.3.2); the SDK has a WebSocket for that.
+    fn probe(&mut self, url: String, etag: String) -> CallId {
+        let headers = [("content-type", "application/trickle-ice-sdpfrag"), ("if-match", &etag)];
+        let body = "a=end-of-candidates\r\n".to_owned();
+        self.ask(Method::Patch, url, &headers, body, PONG)
     }
 
     fn is_viewer(&self) -> bool {

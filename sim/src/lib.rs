@@ -26,3 +26,6 @@ pub mod viewer;
 pub mod wire;
 pub mod wish;
 pub mod world;
+
+/// The commit that this was built from.
+pub const COMMIT: &str = env!("FARCAST_COMMIT");

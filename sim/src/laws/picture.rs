@@ -14,8 +14,10 @@ const OVERHEAD: Duration = Duration::from_millis(5);
 const SECOND: Duration = Duration::from_secs(1);
 /// What timers may add to the round trips of a join.
 const TIMERS: Duration = Duration::from_millis(20);
+/// Until a new address is known.
+const CONSENT: Duration = Duration::from_secs(3);
 /// Keyframes for several joiners come at most twice a second, so one may have to wait.
-const SHARED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(500));
+const SHARED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(500));
 /// Frames around an event are not expected to be on time: so long before it, and after it.
 const DISTURBED: (Duration, Duration) = (Duration::from_millis(1_500), Duration::from_secs(5));
 
@@ -95,6 +97,8 @@ impl Case<'_> {
         long.map(|(at, gap)| self.breach(Law::PictureReturns, at, person, what(gap))).collect()
     }
 
+    /// What a pause may take beside. A new address is known when the peer's next check of consent
+    /// comes from there (RFC 7675 section 5.1: about every five seconds; str0m's every three).
     /// Nobody can go around the publisher's own node. Twice the time that it was down during a
     /// pause, since who tries again waits twice as long every time; then the publisher joins, and
     /// so do the nodes one after the other.
@@ -115,7 +119,13 @@ impl Case<'_> {
             }
         }
         down += since.map_or(Duration::ZERO, |since| end.saturating_sub(since));
-        if down.is_zero() { down } else { down * 2 + route.joins(self.net) }
+        let roams = |(moment, action): &&(Duration, Action)| {
+            let during = *moment + CONSENT > at && *moment < end;
+            during && matches!(action, Action::Roam(_)) && route.is_touched(self.plan, action)
+        };
+        let moved = CONSENT * self.plan.events.iter().filter(roams).count() as u32;
+        let joins = if down.is_zero() { down } else { route.joins(self.net) };
+        moved + down * 2 + joins
     }
 
     /// A first try on clean links that took longer than its round trips, unless something happened

@@ -10,4 +10,5 @@ pub mod seals;
 pub mod trace;
 pub mod turmoil;
 pub mod wire;
+pub mod wired;
 pub mod world;

@@ -2,6 +2,7 @@
 //! long as an atlas says, over whatever runtime lies below. It knows nothing of what they carry.
 
 mod alarm;
+mod base;
 mod globe;
 mod stream;
 mod udp;
@@ -18,9 +19,10 @@ use std::time::{Duration, Instant};
 use farcast_adapters::runtime::{Runtime, Udp as _};
 use farcast_adapters::smol::Smol;
 
+pub use base::Base;
 pub use globe::Globe;
 use globe::{Entry, Kind};
-pub use stream::{Local, Stream};
+pub use stream::Stream;
 pub use udp::Socket;
 
 /// A future that sleeps.
@@ -105,10 +107,7 @@ pub struct Listener<L> {
     _entry: Entry,
 }
 
-impl<R: Runtime> Runtime for Wired<R>
-where
-    R::Tcp: Local,
-{
+impl<R: Base> Runtime for Wired<R> {
     type Udp = Socket<R::Udp>;
     type Listener = Listener<R::Listener>;
     type Tcp = Stream<R::Tcp>;
@@ -149,7 +148,10 @@ where
             let connected = runtime.connect(to).await;
             // Known before the first byte goes out, so that who accepts us never takes us for a
             // stranger.
-            let stream = connected.and_then(|below| Stream::connected(below, to, &home));
+            let stream = connected.and_then(|below| {
+                let from = R::near_end(&below)?;
+                Ok(Stream::connected(below, [from, to], &home))
+            });
             let [out, back] = home.globe.dialling(&home, to);
             if !(out + back).is_zero() {
                 (home.below.sleep)(begin + out + back).await;

@@ -87,6 +87,8 @@ pub(super) struct Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let mut entries = self.globe.entries();
-        self.all.iter().for_each(|at| drop(entries.remove(&(self.kind, *at))));
+        for at in &self.all {
+            entries.remove(&(self.kind, *at));
+        }
     }
 }

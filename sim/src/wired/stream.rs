@@ -10,45 +10,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use farcast_adapters::runtime::Runtime;
-use farcast_adapters::smol::Smol;
-use farcast_adapters::tokio::Tokio;
 use futures_lite::{AsyncRead, AsyncWrite};
 
 use super::alarm::Alarm;
 use super::globe::{Entry, Globe, Kind};
 use super::{Below, Home};
-use crate::turmoil::Turmoil;
 
 /// Bytes that may be under way in each direction, as with a window of this size: 50 Mbit/s over
 /// 300 ms there and back.
 const WINDOW: usize = 2 * 1024 * 1024;
 /// Bytes of one read.
 const CHUNK: usize = 16 * 1024;
-
-/// A connection that knows where it begins.
-pub trait Local {
-    /// Our end of it.
-    fn local(&self) -> io::Result<SocketAddr>;
-}
-
-impl Local for <Tokio as Runtime>::Tcp {
-    fn local(&self) -> io::Result<SocketAddr> {
-        self.get_ref().local_addr()
-    }
-}
-
-impl Local for <Smol as Runtime>::Tcp {
-    fn local(&self) -> io::Result<SocketAddr> {
-        self.get_ref().local_addr()
-    }
-}
-
-impl Local for <Turmoil as Runtime>::Tcp {
-    fn local(&self) -> io::Result<SocketAddr> {
-        self.get_ref().local_addr()
-    }
-}
 
 /// Bytes under way in one direction.
 #[derive(Default)]
@@ -90,6 +62,10 @@ impl Way {
                 self.pieces.pop_front();
             }
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
     }
 
     /// Where there is no distance, nothing is held beyond what the socket below has no room for.
@@ -140,14 +116,12 @@ impl<S> Stream<S> {
     }
 
     /// A connection that a node has made.
-    pub(super) fn connected(io: S, to: SocketAddr, home: &Home) -> io::Result<Self>
-    where
-        S: Local,
-    {
-        let entry = home.globe.enter(Kind::Dialled, vec![io.local()?], home.ip);
+    pub(super) fn connected(io: S, ends: [SocketAddr; 2], home: &Home) -> Self {
+        let [from, to] = ends;
+        let entry = home.globe.enter(Kind::Dialled, vec![from], home.ip);
         let [outward, inward] = home.globe.dialling(home, to);
         let stream = Stream::new(io, home, [inward, outward], home.below.start);
-        Ok(Stream { _entry: Some(entry), ..stream })
+        Stream { _entry: Some(entry), ..stream }
     }
 
     fn new(io: S, home: &Home, [inward, outward]: [Duration; 2], opens: Instant) -> Self {
@@ -292,10 +266,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
             let now = (this.below.now)();
             let end = now + this.outward.delay;
             let end = this.outward.end.get_or_insert((end, Ok(()))).0;
-            let due = this.outward.next_due().unwrap_or(end);
-            if due <= now {
+            if this.outward.is_empty() && end <= now {
                 return Pin::new(&mut this.io).poll_close(cx);
             }
+            let due = this.outward.next_due().unwrap_or(end);
             ready!(this.writes.poll(cx, &this.below, now, due));
         }
     }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use farcast_adapters::batch::Batch;
 use farcast_adapters::runtime::Udp;
@@ -20,6 +20,8 @@ use super::globe::{Entry, Kind};
 
 /// Bytes that a node may hold in each direction: 0.3 s of 400 Mbit/s. What exceeds it is lost.
 const ROOM: usize = 16 * 1024 * 1024;
+/// How long a socket is kept after its last datagram, for whoever has yet to read that.
+const LINGER: Duration = Duration::from_secs(1);
 /// Reads of the socket below in a row before others get their turn.
 const READS: usize = 4;
 
@@ -59,7 +61,7 @@ impl<T> Held<T> {
 }
 
 /// What all sockets of a node have sent and hold; any of them lets it go when its time has come. A
-/// socket that was dropped stays until its last datagram has left.
+/// socket that was dropped stays until its last datagram has arrived, and is known until then.
 pub(super) struct Post<U> {
     held: Held<Parcel<U>>,
 }
@@ -70,6 +72,7 @@ impl<U> Default for Post<U> {
     }
 }
 
+/// Where to, and through which socket. One without payload only keeps the socket.
 struct Parcel<U> {
     through: Rc<Through<U>>,
     local: SocketAddr,
@@ -87,8 +90,14 @@ impl<U: Udp> Post<U> {
     fn deliver(&mut self, now: Instant) {
         while let Some((parcel, payload)) = self.held.take_due(now) {
             let Parcel { through, local, peer, segment } = parcel;
+            if payload.is_empty() {
+                continue;
+            }
             // A full socket loses datagrams, as a network does.
             through.udp.send(&Transmit { local, peer, payload: &payload, segment }).ok();
+            if Rc::strong_count(&through) == 1 {
+                self.held.add(now + LINGER, Parcel { through, local, peer, segment }, &[]);
+            }
         }
     }
 }
@@ -194,6 +203,15 @@ impl<U: Udp> Socket<U> {
             })?;
         }
         Ok(any)
+    }
+}
+
+impl<U> Drop for Socket<U> {
+    fn drop(&mut self) {
+        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+        let through = Rc::clone(&self.through);
+        let last = Parcel { through, local: nobody, peer: nobody, segment: 0 };
+        self.post.borrow_mut().held.add((self.home.below.now)() + LINGER, last, &[]);
     }
 }
 

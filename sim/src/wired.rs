@@ -63,7 +63,8 @@ impl Below {
 pub struct Home {
     /// The world.
     pub globe: Arc<Globe>,
-    /// How the world's net knows the node, whatever addresses it really has.
+    /// How the world's net knows the node, whatever addresses it really has: its own IP, or where
+    /// nodes share that with strangers, one that nobody can have.
     pub ip: IpAddr,
     /// What the world is made of.
     pub below: Below,

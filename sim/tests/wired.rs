@@ -39,7 +39,7 @@ fn nodes<R: Runtime>(runtime: R) -> [Wired<R>; 2] {
         let city = atlas.city(name).unwrap();
         Place { name: name.to_owned(), city, last_mile: None }
     };
-    let homes = [("Berlin", [192, 0, 2, 1]), ("Oslo", [192, 0, 2, 2])];
+    let homes = [("Berlin", [233, 252, 0, 1]), ("Oslo", [233, 252, 0, 2])];
     let ips = homes.map(|(city, ip)| {
         net.put(SocketAddr::from((ip, 0)), place(city));
         IpAddr::from(ip)

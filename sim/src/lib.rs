@@ -24,6 +24,7 @@ pub mod trace;
 pub mod turmoil;
 pub mod viewer;
 pub mod wire;
+pub mod wired;
 pub mod wish;
 pub mod world;
 

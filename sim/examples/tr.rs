@@ -8,7 +8,19 @@ fn main() {
     for (at, e) in &plan.events {
         println!("EVENT {:.3} {:?}", at.as_secs_f64(), e);
     }
-    let t = farcast_sim::memory::tell(&plan, true, &|_| {}).unwrap();
+    let s = std::time::Instant::now();
+    let t = if a.len() > 3 {
+        farcast_sim::hosts::tell(
+            &plan,
+            farcast_sim::handshake::Dtls::Rehearsed,
+            a[3] == "t",
+            &|_| {},
+        )
+        .unwrap()
+    } else {
+        farcast_sim::memory::tell(&plan, true, &|_| {}).unwrap()
+    };
+    eprintln!("told in {:?}", s.elapsed());
     println!("{}", t.trace);
     for (n, r) in t.evidence.reports.iter().enumerate() {
         for (at, r) in r {
@@ -35,6 +47,12 @@ fn main() {
                 println!("LATESOUND {:?} {:?}", f.shown, f.latency());
             }
         }
+    }
+    for r in farcast_sim::outcome::rows(&plan, &t.evidence, &plan.net().unwrap()) {
+        println!(
+            "ROW {} {} {} {} {} {} {} {}",
+            r.name, r.viewers, r.floor_ms, r.p50_ms, r.p99_ms, r.max_ms, r.startup_ms, r.freezes
+        );
     }
     for b in farcast_sim::laws::judge(&plan, &t.evidence).unwrap().broken {
         println!("BROKEN {b}");

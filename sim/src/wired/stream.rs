@@ -99,6 +99,9 @@ pub struct Stream<S> {
     /// itself known, and has taken the distance upon itself.
     stranger: Option<(Arc<Globe>, SocketAddr)>,
     _entry: Option<Entry>,
+    globe: Arc<Globe>,
+    /// How the net knows both ends: here, there.
+    ends: [SocketAddr; 2],
     reads: Alarm,
     writes: Alarm,
     /// Who waits for something to read, and who for room to write; they may be two tasks.
@@ -112,7 +115,8 @@ impl<S> Stream<S> {
         let [inward, outward] = home.globe.accepting(home, peer);
         let opens = (home.below.now)() + inward + outward;
         let stranger = Some((Arc::clone(&home.globe), peer));
-        Stream { stranger, ..Stream::new(io, home, [inward, outward], opens) }
+        let there = home.globe.known_as(Kind::Dialled, peer);
+        Stream { stranger, ..Stream::new(io, home, there, [inward, outward], opens) }
     }
 
     /// A connection that a node has made.
@@ -120,11 +124,19 @@ impl<S> Stream<S> {
         let [from, to] = ends;
         let entry = home.globe.enter(Kind::Dialled, vec![from], home.ip);
         let [outward, inward] = home.globe.dialling(home, to);
-        let stream = Stream::new(io, home, [inward, outward], home.below.start);
+        let there = home.globe.known_as(Kind::Listener, to);
+        let stream = Stream::new(io, home, there, [inward, outward], home.below.start);
         Stream { _entry: Some(entry), ..stream }
     }
 
-    fn new(io: S, home: &Home, [inward, outward]: [Duration; 2], opens: Instant) -> Self {
+    fn new(
+        io: S,
+        home: &Home,
+        there: SocketAddr,
+        [inward, outward]: [Duration; 2],
+        opens: Instant,
+    ) -> Self {
+        let ends = [SocketAddr::new(home.ip, 0), there];
         Stream {
             io,
             below: home.below.clone(),
@@ -133,10 +145,22 @@ impl<S> Stream<S> {
             opens,
             stranger: None,
             _entry: None,
+            globe: Arc::clone(&home.globe),
+            ends,
             reads: Alarm::default(),
             writes: Alarm::default(),
             reader: None,
             writer: None,
+        }
+    }
+
+    /// Writes down that bytes were sent, if anybody wants to know.
+    fn trace(&self, now: Instant, count: usize) {
+        let mut net = self.globe.net();
+        if net.trace.wants() {
+            let names = self.ends.map(|end| net.name(end));
+            let at = now.saturating_duration_since(self.below.start);
+            net.trace.line(at, names, "tcp", count);
         }
     }
 
@@ -239,6 +263,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
             if !this.outward.is_full() {
                 let count = buf.len().min(CHUNK);
                 this.outward.push(now + this.outward.delay, &buf[..count]);
+                this.trace(now, count);
                 // At once, where there is no distance.
                 let _ = this.let_out(cx)?;
                 if this.outward.next_due().is_some() {

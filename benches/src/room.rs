@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use farcast_core::machine::Input;
-use farcast_sim::peer::{Peer, Video, Wish};
+use farcast_sim::peer::Peer;
+use farcast_sim::wish::{Video, Wish};
 
 use crate::meter::Cost;
 use crate::server::Server;
@@ -166,7 +167,7 @@ impl Room {
                 while let Some((_, payload)) = peer.next_outgoing() {
                     self.up.push((from, payload));
                 }
-                peer.forget_received();
+                peer.take_received();
             }
             if self.up.is_empty() {
                 return cost;

@@ -20,10 +20,11 @@ pub fn page(name: &str) -> Option<Page> {
 }
 
 /// What lies at the top of `web`.
-const TOP: [(&str, &[u8]); 4] = [
+const TOP: [(&str, &[u8]); 5] = [
     ("index.html", include_bytes!("../../web/index.html")),
     ("publish.html", include_bytes!("../../web/publish.html")),
     ("player.html", include_bytes!("../../web/player.html")),
+    ("latency.html", include_bytes!("../../web/latency.html")),
     ("style.css", include_bytes!("../../web/style.css")),
 ];
 
@@ -33,11 +34,12 @@ mod tests {
 
     #[test]
     fn pages_scripts_and_the_sdk_are_there_and_tools_are_not() {
-        for name in ["index.html", "publish.html", "player.html", "style.css"] {
+        for name in ["index.html", "publish.html", "player.html", "latency.html", "style.css"] {
             assert!(page(name).is_some(), "{name}");
         }
         assert!(page("sdk/farcast.js").is_some());
         assert!(page("pages/player.js").is_some());
+        assert!(page("pages/latency/timecode.js").is_some());
         for name in ["package.json", "sdk/../package.json", "sdk/none.js", "sdk", ""] {
             assert!(page(name).is_none(), "{name}");
         }

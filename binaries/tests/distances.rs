@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use farcast_adapters::runtime::Runtime;
 use farcast_adapters::tokio::{Tokio, block_on};
-use farcast_sim::browser::browse;
-use farcast_sim::peer::{Peer, Video, Wish};
+use farcast_sim::browse::browse;
+use farcast_sim::peer::Peer;
+use farcast_sim::wish::{Video, Wish};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 
 const CAMERA: Wish = Wish { publishes: true, audio: true, video: Video::Vp8 };

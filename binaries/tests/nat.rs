@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use farcast_adapters::runtime::Runtime;
 use farcast_adapters::smol::{self, Smol};
-use farcast_sim::browser::browse;
-use farcast_sim::peer::{Peer, Video, Wish};
+use farcast_sim::browse::browse;
+use farcast_sim::peer::Peer;
+use farcast_sim::wish::{Video, Wish};
 use futures_lite::future;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 

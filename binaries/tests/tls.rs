@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use farcast_adapters::runtime::Runtime;
 use farcast_adapters::tokio::{self, Tokio};
-use farcast_sim::browser::browse;
-use farcast_sim::peer::{Peer, Video, Wish};
+use farcast_sim::browse::browse;
+use farcast_sim::peer::Peer;
+use farcast_sim::wish::{Video, Wish};
 use futures_lite::future;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 

@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use farcast_core::config::Access;
-use farcast_sim::peer::{Peer, Video, Wish};
+use farcast_sim::peer::Peer;
+use farcast_sim::wish::{Video, Wish};
 
 use crate::stage::Stage;
 

@@ -1,91 +1,443 @@
-//! A peer on a runtime, real or simulated: it signals over plain HTTP as a page would, and carries
-//! its datagrams itself. It knows no node from within.
+//! What a page in a browser does for somebody: it finds a node, offers, connects, and begins anew
+//! when that is over. A machine that knows no network; its rules are those of the SDK.
 
-use std::future::poll_fn;
-use std::io;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use farcast_adapters::batch::Batch;
-use farcast_adapters::runtime::{Runtime, Udp};
-use farcast_core::outbox::Transmit;
-use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use farcast_core::http::{Call, CallError, Method, Reply};
+use farcast_core::machine::CallId;
+use farcast_core::seed::Seed;
+use str0m::media::MediaKind;
 
-use crate::peer::{Peer, Wish};
+use crate::camera::Camera;
+use crate::handshake::Dtls;
+use crate::peer::{self, Peer};
+use crate::script::{Attempt, Door, Script};
+use crate::viewer::{Frame, Viewer};
+use crate::wish::{Video, Wish};
 
-/// Between two tries to play a stream that nobody publishes yet.
-const RETRY: Duration = Duration::from_millis(100);
+/// Nothing came for so long: a viewer asks the node whether it is there.
+const STALL: Duration = Duration::from_secs(1);
+/// How long the node may take to say so; if it does, the viewer waits on.
+const PONG: Duration = Duration::from_secs(2);
+/// Browsers call ICE disconnected when checks are not answered for so long.
+const UNANSWERED: Duration = Duration::from_secs(5);
+/// From an answer to a connection; then another try.
+const SETUP: Duration = Duration::from_secs(10);
+/// How long a call may take.
+const CALL: Duration = Duration::from_secs(5);
+/// The first port that a browser may take (RFC 6335 section 6: dynamic).
+const FIRST_PORT: u16 = 49_152;
+/// The first and the longest pause before another try; half of each is random.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// Publishes or plays at a node until `end`, and returns the peer with what it got.
-///
-/// `at` is the address to be at (port 0: any), `path` that of a WHIP or WHEP endpoint.
-pub async fn browse<R: Runtime>(
-    runtime: &R,
-    at: SocketAddr,
-    node: SocketAddr,
-    path: &str,
-    wish: Wish,
-    end: Instant,
-) -> io::Result<Peer> {
-    let socket = runtime.bind(at).await?;
-    let local = SocketAddr::new(at.ip(), socket.local_addr()?.port());
-    let (mut peer, offer) = Peer::new(runtime.now(), local, wish);
-    let answer = loop {
-        match post(runtime, node, path, &offer).await? {
-            (201, answer) => break answer,
-            (404, _) if runtime.now() < end => runtime.sleep_until(runtime.now() + RETRY).await,
-            (status, body) => return Err(io::Error::other(format!("{status}: {body}"))),
-        }
-    };
-    peer.accept(runtime.now(), &answer);
-    let mut batch = Batch::default();
-    while runtime.now() < end {
-        while let Some((to, payload)) = peer.next_outgoing() {
-            let segment = payload.len();
-            let run = Transmit { local, peer: to, payload: &payload, segment };
-            // A full socket loses a datagram, as a network does.
-            socket.send(&run).ok();
-        }
-        let alarm = runtime.sleep_until(peer.deadline().min(end));
-        let heard = poll_fn(|cx| socket.poll_recv(cx, &mut batch));
-        let received = future::or(async { heard.await.map(|()| true) }, async {
-            alarm.await;
-            Ok(false)
-        });
-        let now_heard = received.await?;
-        let now = runtime.now();
-        if now_heard {
-            batch.view(|datagrams| {
-                datagrams.iter().for_each(|d| peer.receive(now, d.peer, d.payload));
-            });
-        }
-        if peer.deadline() <= now {
-            peer.advance(now);
-        }
-    }
-    Ok(peer)
+/// Somebody's browser.
+pub struct Browser {
+    script: Script,
+    /// The world's start, on this machine's clock.
+    start: Instant,
+    dtls: Dtls,
+    seed: Seed,
+    /// Where the current connection thinks that it is.
+    address: SocketAddr,
+    /// Where its datagrams really leave from.
+    socket: SocketAddr,
+    state: State,
+    camera: Option<Camera>,
+    viewer: Viewer,
+    sounds: Vec<Frame>,
+    heard_at: Duration,
+    /// Whether the node is being asked if it is there.
+    probe: Option<CallId>,
+    failures: u32,
+    attempts: Vec<Attempt>,
+    named: Vec<(Duration, String)>,
+    keyframes_asked: Vec<Duration>,
+    calls: VecDeque<(CallId, Call)>,
+    last_call: u64,
+    /// Where the node keeps the session, and its entity tag.
+    location: Option<(String, String)>,
+    /// Goodbyes of connections that are over.
+    farewell: VecDeque<(SocketAddr, Vec<u8>)>,
+    next_port: u16,
 }
 
-/// Sends an offer; the status and the body of the answer.
-async fn post<R: Runtime>(
-    runtime: &R,
-    node: SocketAddr,
-    path: &str,
-    offer: &str,
-) -> io::Result<(u16, String)> {
-    let mut stream = runtime.connect(node).await?;
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {node}\r\ncontent-type: application/sdp\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n",
-        offer.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(offer.as_bytes()).await?;
-    stream.flush().await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let malformed = || io::Error::other("the node's answer is no HTTP");
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(malformed)?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    Ok((status.ok_or_else(malformed)?, body.to_owned()))
+enum State {
+    /// Until then nothing happens.
+    Waiting(Duration),
+    Asking(CallId),
+    Offering(CallId, Box<Peer>),
+    Connecting(Box<Peer>, Duration),
+    Live(Box<Peer>),
+    Left,
+}
+
+impl Browser {
+    /// A browser at this address whose page is not open yet. `start` is the world's start.
+    pub fn new(script: Script, start: Instant, at: SocketAddr, mut seed: Seed, dtls: Dtls) -> Self {
+        let camera = script.film.map(|film| Camera::new(film, script.opens, seed.fork()));
+        Browser {
+            state: State::Waiting(script.opens),
+            script,
+            start,
+            dtls,
+            seed,
+            address: at,
+            socket: at,
+            camera,
+            viewer: Viewer::default(),
+            sounds: Vec::new(),
+            heard_at: Duration::ZERO,
+            probe: None,
+            failures: 0,
+            attempts: Vec::new(),
+            named: Vec::new(),
+            keyframes_asked: Vec::new(),
+            calls: VecDeque::new(),
+            last_call: 0,
+            location: None,
+            farewell: VecDeque::new(),
+            next_port: at.port(),
+        }
+    }
+
+    /// What it was opened for.
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+
+    /// Where its datagrams leave from and arrive.
+    pub fn socket(&self) -> SocketAddr {
+        self.socket
+    }
+
+    /// Every try to connect.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// The pictures that were shown.
+    pub fn frames(&self) -> &[Frame] {
+        self.viewer.shown()
+    }
+
+    /// The sounds that arrived.
+    pub fn sounds(&self) -> &[Frame] {
+        &self.sounds
+    }
+
+    /// Whom balancers named, and when.
+    pub fn named(&self) -> &[(Duration, String)] {
+        &self.named
+    }
+
+    /// When it was asked for keyframes.
+    pub fn keyframes_asked(&self) -> &[Duration] {
+        &self.keyframes_asked
+    }
+
+    /// The network gives it another port, as mobile ones do now and then; it does not notice.
+    pub fn roam(&mut self) {
+        let port = self.new_port();
+        self.socket.set_port(port);
+    }
+
+    /// Browsers take a port of their own for every connection.
+    fn new_port(&mut self) -> u16 {
+        self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_PORT);
+        self.next_port
+    }
+
+    /// When it wants to hear of the time.
+    pub fn deadline(&self) -> Instant {
+        let at = match &self.state {
+            State::Waiting(at) => *at,
+            State::Asking(_) | State::Offering(..) => Duration::MAX,
+            State::Connecting(peer, until) => self.time(peer.deadline()).min(*until),
+            State::Live(peer) => {
+                let stuck = self.viewer.deadline().unwrap_or(Duration::MAX);
+                self.time(peer.deadline()).min(self.silent_at()).min(stuck)
+            }
+            State::Left => return self.start + Duration::from_secs(1 << 30),
+        };
+        self.start + at.min(self.script.closes)
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, now: Instant) {
+        let time = self.time(now);
+        match &mut self.state {
+            State::Left => {}
+            _ if time >= self.script.closes => self.leave(now),
+            State::Waiting(at) if *at <= time => self.begin(now),
+            State::Connecting(peer, _) | State::Live(peer) => {
+                if peer.deadline() <= now {
+                    peer.advance(now);
+                }
+                self.settle(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a datagram.
+    pub fn receive(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
+        if let State::Connecting(peer, _) | State::Live(peer) = &mut self.state {
+            peer.receive(now, from, payload);
+            if !self.is_viewer() {
+                self.heard_at = self.time(now);
+            }
+            self.settle(now);
+        }
+    }
+
+    /// Takes the answer to a call.
+    pub fn answered(&mut self, now: Instant, call: CallId, result: Result<Reply, CallError>) {
+        if self.probe == Some(call) {
+            self.probe = None;
+            self.heard_at = self.time(now);
+            if !result.is_ok_and(|reply| reply.status == 204) {
+                self.give_up(now);
+                self.fail(now, "the node is gone");
+            }
+            return;
+        }
+        match std::mem::replace(&mut self.state, State::Left) {
+            State::Asking(asked) if asked == call => match result.map(|reply| node(&reply)) {
+                Ok(Some((at, name))) => {
+                    self.named.push((self.time(now), name));
+                    self.offer(now, at);
+                }
+                _ => self.fail(now, "no node was named"),
+            },
+            State::Offering(asked, mut peer) if asked == call => {
+                let answer = result.ok().filter(|reply| reply.status == 201);
+                self.location = answer.as_ref().and_then(|reply| {
+                    let node = self.attempts.last()?.node?;
+                    let url = format!("http://{node}{}", reply.header("location")?);
+                    Some((url, reply.header("etag").unwrap_or("*").to_owned()))
+                });
+                match answer.and_then(|reply| String::from_utf8(reply.body).ok()) {
+                    Some(sdp) => {
+                        peer.accept(now, &sdp);
+                        self.state = State::Connecting(peer, self.time(now) + SETUP);
+                    }
+                    None => {
+                        self.camera = peer.take_camera();
+                        self.fail(now, "the offer was refused");
+                    }
+                }
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// The next datagram that it wants carried, and where to.
+    pub fn next_outgoing(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        match &mut self.state {
+            State::Connecting(peer, _) | State::Live(peer) => {
+                self.farewell.pop_front().or_else(|| peer.next_outgoing())
+            }
+            _ => self.farewell.pop_front(),
+        }
+    }
+
+    /// The next call that it wants made.
+    pub fn next_call(&mut self) -> Option<(CallId, Call)> {
+        self.calls.pop_front()
+    }
+
+    fn leave(&mut self, now: Instant) {
+        self.end(now, "the page was closed");
+        self.give_up(now);
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.attempts.push(Attempt::new(self.time(now), self.frames().len()));
+        match self.script.door {
+            Door::Node(at) => self.offer(now, at),
+            Door::Balancer(at) => {
+                let call = self.call(Method::Get, at, "/?action=server_list", String::new());
+                self.state = State::Asking(call);
+            }
+        }
+    }
+
+    fn offer(&mut self, now: Instant, node: SocketAddr) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.node = Some(node);
+        }
+        let port = self.new_port();
+        self.address.set_port(port);
+        self.socket = self.address;
+        let publishes = self.script.film.is_some();
+        let video = if publishes { Video::Vp8 } else { Video::All };
+        let birth = peer::Birth {
+            now,
+            start: self.start,
+            address: self.address,
+            seed: self.seed.fork(),
+            dtls: self.dtls,
+            camera: self.camera.take(),
+        };
+        let (peer, sdp) = Peer::born(birth, Wish { publishes, audio: true, video });
+        let act = if publishes { "whip" } else { "whep" };
+        let path = format!("/{act}/{}", self.script.stream);
+        let call = self.call(Method::Post, node, &path, sdp);
+        self.viewer.restart();
+        self.state = State::Offering(call, Box::new(peer));
+    }
+
+    fn call(&mut self, method: Method, node: SocketAddr, path: &str, body: String) -> CallId {
+        let headers = [("content-type", "application/sdp")];
+        self.ask(method, format!("http://{node}{path}"), &headers, body, CALL)
+    }
+
+    fn ask(
+        &mut self,
+        method: Method,
+        url: String,
+        headers: &[(&str, &str)],
+        body: String,
+        timeout: Duration,
+    ) -> CallId {
+        self.last_call += 1;
+        let call = CallId(self.last_call);
+        let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let request = Call { method, url, headers, body: body.into(), timeout };
+        self.calls.push_back((call, request));
+        call
+    }
+
+    /// Takes what the connection brought, and ends it if it is over.
+    fn settle(&mut self, now: Instant) {
+        let time = self.time(now);
+        let (State::Connecting(peer, _) | State::Live(peer)) = &mut self.state else { return };
+        for packet in peer.take_received() {
+            self.heard_at = time;
+            match packet.kind {
+                MediaKind::Video => {
+                    let (sequence, timestamp) = (packet.sequence, packet.timestamp);
+                    self.viewer.take(time, sequence, timestamp, packet.stamp);
+                }
+                MediaKind::Audio => {
+                    self.sounds.push(Frame { captured: packet.captured, shown: time });
+                }
+            }
+        }
+        if self.viewer.wants_keyframe(time) {
+            peer.ask_keyframe(now);
+        }
+        let asked = peer.take_keyframes_asked().into_iter();
+        self.keyframes_asked.extend(asked.map(|at| at.saturating_duration_since(self.start)));
+        self.note_progress(now);
+        self.end_what_is_over(now);
+    }
+
+    fn note_progress(&mut self, now: Instant) {
+        let time = self.time(now);
+        if let State::Connecting(peer, _) = &mut self.state
+            && peer.is_connected()
+            && let State::Connecting(peer, _) = std::mem::replace(&mut self.state, State::Left)
+        {
+            self.state = State::Live(peer);
+            self.heard_at = time;
+            self.attempts.iter_mut().last().into_iter().for_each(|a| a.connected = Some(time));
+            if !self.is_viewer() {
+                self.failures = 0;
+            }
+        }
+        let shown = self.frames().len();
+        if let Some(attempt) = self.attempts.last_mut()
+            && attempt.first_frame.is_none()
+            && shown > attempt.frames_before
+        {
+            attempt.first_frame = Some(time);
+            self.failures = 0;
+        }
+    }
+
+    fn end_what_is_over(&mut self, now: Instant) {
+        let time = self.time(now);
+        let silent = self.silent_at() <= time;
+        if silent
+            && self.is_viewer()
+            && let (State::Live(_), Some((url, etag))) = (&self.state, self.location.clone())
+        {
+            self.probe = Some(self.probe(url, etag));
+            return;
+        }
+        let why = match &self.state {
+            State::Connecting(peer, _) | State::Live(peer) if peer.is_closed() => "it was closed",
+            State::Connecting(_, until) if *until <= time => "it did not connect",
+            State::Live(_) if silent => "nothing came",
+            _ => return,
+        };
+        self.give_up(now);
+        self.fail(now, why);
+    }
+
+    /// Ends the connection, here and at the node.
+    fn give_up(&mut self, now: Instant) {
+        self.probe = None;
+        let old = std::mem::replace(&mut self.state, State::Left);
+        if let State::Connecting(mut peer, _) | State::Live(mut peer) = old {
+            self.camera = peer.take_camera();
+            peer.close(now);
+            self.farewell.extend(std::iter::from_fn(|| peer.next_outgoing()));
+        }
+        if let Some((url, _)) = self.location.take() {
+            self.ask(Method::Delete, url, &[], String::new(), CALL);
+        }
+    }
+
+    fn fail(&mut self, now: Instant, why: &'static str) {
+        self.end(now, why);
+        let step = BACKOFF.0 * 2_u32.pow(self.failures.min(5));
+        let half = step.min(BACKOFF.1) / 2;
+        let pause = half + half.mul_f64(f64::from(self.seed.below(1000)) / 1000.0);
+        self.failures += 1;
+        self.state = State::Waiting(self.time(now) + pause);
+    }
+
+    fn end(&mut self, now: Instant, why: &'static str) {
+        let time = self.time(now);
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.ended.get_or_insert((time, why));
+        }
+    }
+
+    /// When the silence has lasted too long.
+    fn silent_at(&self) -> Duration {
+        match (self.is_viewer(), self.probe) {
+            (true, None) => self.heard_at + STALL,
+            (true, Some(_)) => Duration::MAX,
+            (false, _) => self.heard_at + UNANSWERED,
+        }
+    }
+
+    /// Asks whether the node still has this session, by telling it nothing new (RFC 9725 section
+    /// 4.3.2); the SDK has a WebSocket for that.
+    fn probe(&mut self, url: String, etag: String) -> CallId {
+        let headers = [("content-type", "application/trickle-ice-sdpfrag"), ("if-match", &etag)];
+        let body = "a=end-of-candidates\r\n".to_owned();
+        self.ask(Method::Patch, url, &headers, body, PONG)
+    }
+
+    fn is_viewer(&self) -> bool {
+        self.script.film.is_none()
+    }
+
+    fn time(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start)
+    }
+}
+
+/// The node that a balancer names, and what it calls it.
+fn node(reply: &Reply) -> Option<(SocketAddr, String)> {
+    let answer: serde_json::Value = serde_json::from_slice(&reply.body).ok()?;
+    let (server, port) = (answer["server"].as_str()?, answer["ws"].as_str()?);
+    let at = format!("{server}:{port}").parse().ok()?;
+    Some((at, answer["name"].as_str().unwrap_or(server).to_owned()))
 }

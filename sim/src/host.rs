@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use farcast_core::config::Config;
+use farcast_core::machine::Machine;
 use farcast_core::node::Node;
 use farcast_core::outbox::Outbox;
 use farcast_core::report::Report;
@@ -17,23 +19,40 @@ pub(crate) struct Host {
     pub(crate) node: Option<Node>,
     pub(crate) outbox: Outbox,
     pub(crate) config: Config,
-    pub(crate) reports: Vec<Report>,
+    /// What its calendar says at the world's start, since 1970.
+    pub(crate) calendar: Duration,
+    pub(crate) reports: Vec<(Instant, Report)>,
+    /// Whether the machine itself is gone: nobody says that nobody listens.
+    pub(crate) gone: bool,
+    /// Counts the lives of its nodes.
+    pub(crate) life: u64,
+    /// How often its node was woken for nothing but the time.
+    pub(crate) wakes: u64,
     bound: BTreeSet<SocketAddr>,
     next_port: u16,
 }
 
 impl Host {
     /// A host on which nothing runs yet.
-    pub(crate) fn new(ip: IpAddr, config: Config) -> Self {
+    pub(crate) fn new(ip: IpAddr, config: Config, calendar: Duration) -> Self {
         Host {
             ip,
             node: None,
             outbox: Outbox::default(),
             config,
+            calendar,
             reports: Vec::new(),
+            gone: false,
+            life: 0,
+            wakes: 0,
             bound: BTreeSet::new(),
             next_port: FIRST_PORT,
         }
+    }
+
+    /// When its node wants to hear of the time.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.node.as_ref().and_then(Machine::deadline)
     }
 
     /// Binds a socket at any port of this IP.
@@ -51,12 +70,14 @@ impl Host {
 
     /// Whether a socket is bound there.
     pub(crate) fn is_bound(&self, at: SocketAddr) -> bool {
-        self.bound.contains(&at)
+        self.bound.contains(&at) || self.config.addresses.udp.contains(&at)
     }
 
-    /// The node is gone, and its sockets with it.
-    pub(crate) fn kill(&mut self) {
+    /// The node is gone, and its sockets with it; the machine too, perhaps.
+    pub(crate) fn kill(&mut self, gone: bool) {
         self.node = None;
+        self.gone = gone;
+        self.life += 1;
         self.bound.clear();
     }
 }

@@ -5,46 +5,60 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
+use farcast_core::seed::Seed;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
-use str0m::rtp::{AbsCaptureTime, Extension, ExtensionValues, RtpPacket, RtpWrite};
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use str0m::format::Codec;
 
-/// Frames of a camera in a second.
-const FRAME_RATE: u32 = 30;
-/// Between two frames.
-const FRAME: Duration = Duration::from_nanos(1_000_000_000 / FRAME_RATE as u64);
-/// Packets of 1,200 bytes in a frame: 2.3 Mbit/s.
-const PACKETS_PER_FRAME: u32 = 8;
-/// A packet's payload in bytes; what browsers make.
-const PAYLOAD: usize = 1_200;
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpPacket, RtpWrite};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+use crate::camera::{Camera, Shot, Stamp};
+use crate::handshake::Dtls;
+use crate::wish::{Video, Wish};
 
 /// Where a track's numbers start: the peer's own session counts rollovers from 0 on.
 const FIRST_SEQUENCE: u64 = 4_464;
+/// str0m may name a deadline that is past, or a hundred years ahead.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// A browser.
+/// A browser's WebRTC connection.
 pub struct Peer {
     rtc: Rtc,
+    /// The world's start.
+    start: Instant,
     address: SocketAddr,
+    seed: Seed,
     pending: Option<SdpPendingOffer>,
     deadline: Instant,
     connected: bool,
     closed: bool,
+    tracks: Vec<Track>,
     camera: Option<Camera>,
     received: Vec<Received>,
     keyframes_asked: Vec<Instant>,
     outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
 }
 
-struct Camera {
-    tracks: Vec<Sending>,
-    next: Instant,
-    frame: u32,
-    start: Instant,
+/// What a peer is born with.
+pub struct Birth {
+    /// The time.
+    pub now: Instant,
+    /// The world's start: captured times count from here.
+    pub start: Instant,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Where its randomness comes from.
+    pub seed: Seed,
+    /// How it makes its keys.
+    pub dtls: Dtls,
+    /// What it films, if it publishes.
+    pub camera: Option<Camera>,
 }
 
-struct Sending {
+struct Track {
     mid: Mid,
     pt: Option<Pt>,
     kind: MediaKind,
@@ -62,44 +76,33 @@ pub struct Received {
     pub sequence: u64,
     /// Its RTP time.
     pub timestamp: u32,
-    /// Since the camera's start: when it was captured.
+    /// Since the publisher's world began: when it was captured.
     pub captured: Duration,
+    /// What it is part of.
+    pub stamp: Stamp,
     /// The playout delay that it asks for, in hundredths of a second (minimum, maximum).
     pub playout_delay: Option<(u64, u64)>,
     /// The publisher's clock at its capture, as its header extension carries it.
     pub capture_time: Option<SystemTime>,
     /// The codec, by its payload type.
-    pub codec: String,
-}
-
-/// The video codec of a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Video {
-    None,
-    Vp8,
-    H264,
-    Vp9,
-    Av1,
-    /// Whatever the stream has.
-    All,
-}
-
-/// What a peer sends or receives.
-#[derive(Debug, Clone, Copy)]
-pub struct Wish {
-    /// Whether it publishes; else it plays.
-    pub publishes: bool,
-    /// Opus or nothing.
-    pub audio: bool,
-    /// Which video.
-    pub video: Video,
+    pub codec: Codec,
 }
 
 impl Peer {
-    /// A peer that makes an offer.
+    /// A peer in a world that begins now, with a camera of its own if it publishes; and its offer.
     pub fn new(now: Instant, address: SocketAddr, wish: Wish) -> (Peer, String) {
-        let mut rtc = config(wish).build(now);
+        let mut seed = Seed::new([7; 32]);
+        let camera = wish.publishes.then(|| wish.camera(Duration::ZERO, seed.fork()));
+        Peer::born(Birth { now, start: now, address, seed, dtls: Dtls::Real, camera }, wish)
+    }
+
+    /// A peer and its offer.
+    pub fn born(birth: Birth, wish: Wish) -> (Peer, String) {
+        let Birth { now, start, address, mut seed, dtls, camera } = birth;
+        fastrand::seed(seed.bits());
+        let (provider, certificate) = dtls.provider();
+        let config = wish.config().set_crypto_provider(provider).set_dtls_cert(certificate);
+        let mut rtc = config.build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("a plain address"));
         let direction = if wish.publishes { Direction::SendOnly } else { Direction::RecvOnly };
         let mut changes = rtc.sdp_api();
@@ -107,18 +110,19 @@ impl Peer {
         let kinds = [(wish.audio, MediaKind::Audio), (wish.video != Video::None, MediaKind::Video)];
         for (_, kind) in kinds.into_iter().filter(|(wanted, _)| *wanted) {
             let mid = changes.add_media(kind, direction, None, None, None);
-            tracks.push(Sending { mid, pt: None, kind, sequence: FIRST_SEQUENCE });
+            tracks.push(Track { mid, pt: None, kind, sequence: FIRST_SEQUENCE });
         }
         let (offer, pending) = changes.apply().expect("there is something to offer");
-        let start = now;
-        let camera = wish.publishes.then_some(Camera { tracks, next: now, frame: 0, start });
         let peer = Peer {
             rtc,
+            start,
             address,
+            seed,
             pending: Some(pending),
             deadline: now,
             connected: false,
             closed: false,
+            tracks,
             camera,
             received: Vec::new(),
             keyframes_asked: Vec::new(),
@@ -131,6 +135,7 @@ impl Peer {
     pub fn accept(&mut self, now: Instant, answer: &str) {
         let answer = SdpAnswer::from_sdp_string(answer).expect("the node writes readable SDP");
         let pending = self.pending.take().expect("one answer per offer");
+        self.refresh();
         self.rtc.sdp_api().accept_answer(pending, answer).expect("the answer fits the offer");
         self.advance(now);
     }
@@ -155,9 +160,32 @@ impl Peer {
         &self.received
     }
 
-    /// Forgets what it got, for runs too long to keep it.
-    pub fn forget_received(&mut self) {
-        self.received.clear();
+    /// What it got since it was last taken.
+    pub fn take_received(&mut self) -> Vec<Received> {
+        std::mem::take(&mut self.received)
+    }
+
+    /// When it was asked for keyframes since that was last taken.
+    pub fn take_keyframes_asked(&mut self) -> Vec<Instant> {
+        std::mem::take(&mut self.keyframes_asked)
+    }
+
+    /// Asks the node for a keyframe.
+    pub fn ask_keyframe(&mut self, now: Instant) {
+        let Some(track) = self.tracks.iter().find(|track| track.kind == MediaKind::Video) else {
+            return;
+        };
+        let mid = track.mid;
+        self.refresh();
+        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+        self.advance(now);
+    }
+
+    /// Its camera, for the connection that comes after this one.
+    pub fn take_camera(&mut self) -> Option<Camera> {
+        self.camera.take()
     }
 
     /// When it was asked for keyframes.
@@ -168,6 +196,7 @@ impl Peer {
     /// Says goodbye, as a page does that closes its connection.
     pub fn close(&mut self, now: Instant) {
         self.camera = None;
+        self.refresh();
         if self.rtc.close().is_ok() {
             self.drain(now);
         }
@@ -175,8 +204,9 @@ impl Peer {
 
     /// When it wants to hear of the time.
     pub fn deadline(&self) -> Instant {
-        let frame = self.camera.as_ref().filter(|_| self.connected).map(|camera| camera.next);
-        frame.map_or(self.deadline, |at| at.min(self.deadline))
+        let camera = self.camera.as_ref().filter(|_| self.connected && !self.closed);
+        let Some(shot) = camera.map(Camera::deadline) else { return self.deadline };
+        self.start.checked_add(shot).map_or(self.deadline, |at| at.min(self.deadline))
     }
 
     /// Lets time pass.
@@ -184,6 +214,7 @@ impl Peer {
         if self.connected {
             self.film(now);
         }
+        self.refresh();
         if self.rtc.handle_input(Input::Timeout(now)).is_err() {
             self.closed = true;
         }
@@ -195,6 +226,7 @@ impl Peer {
         let Ok(contents) = payload.try_into() else { return };
         let (proto, destination) = (Protocol::Udp, self.address);
         let receive = Receive { proto, source: from, destination, contents };
+        self.refresh();
         if self.rtc.handle_input(Input::Receive(now, receive)).is_err() {
             self.closed = true;
         }
@@ -206,31 +238,35 @@ impl Peer {
         self.outgoing.pop_front()
     }
 
+    /// str0m draws from a generator of this thread: what it draws shall depend on the seed alone.
+    fn refresh(&mut self) {
+        fastrand::seed(self.seed.bits());
+    }
+
     fn film(&mut self, now: Instant) {
-        let Some(camera) = self.camera.as_mut().filter(|camera| camera.next <= now) else { return };
-        camera.next = now + FRAME;
-        camera.frame += 1;
-        let captured = now - camera.start;
-        for track in &mut camera.tracks {
-            let (packets, clock) = match track.kind {
-                MediaKind::Audio => (1, 48_000),
-                MediaKind::Video => (PACKETS_PER_FRAME, 90_000),
-            };
-            let Some(media) = self.rtc.media(track.mid) else { continue };
-            let pt = *track.pt.get_or_insert_with(|| media.remote_pts()[0]);
-            let time = (captured.as_micros() * clock / 1_000_000) as u32;
-            let mut api = self.rtc.direct_api();
-            let Some(stream) = api.stream_tx_by_mid(track.mid, None) else { continue };
-            for packet in 0..packets {
-                track.sequence += 1;
-                let mut payload = vec![0; PAYLOAD];
-                payload[..8].copy_from_slice(&(captured.as_micros() as u64).to_be_bytes());
-                let write = RtpWrite::new(pt, track.sequence.into(), time, now, payload)
-                    .marker(packet + 1 == packets)
-                    .ext_vals(capture_time(captured))
-                    .nackable(track.kind == MediaKind::Video);
-                stream.write_rtp(write);
-            }
+        let Some(camera) = &mut self.camera else { return };
+        for shot in camera.shoot(now.saturating_duration_since(self.start)) {
+            self.send(now, shot);
+        }
+    }
+
+    fn send(&mut self, now: Instant, shot: Shot) {
+        let (kind, clock) = match shot.layer {
+            None => (MediaKind::Audio, 48_000),
+            Some(_) => (MediaKind::Video, 90_000),
+        };
+        let Some(track) = self.tracks.iter_mut().find(|track| track.kind == kind) else { return };
+        let Some(media) = self.rtc.media(track.mid) else { return };
+        let Some(pt) = track.pt.or_else(|| media.remote_pts().first().copied()) else { return };
+        track.pt = Some(pt);
+        track.sequence += 1;
+        let time = (shot.captured.as_micros() * clock / 1_000_000) as u32;
+        let write = RtpWrite::new(pt, track.sequence.into(), time, now, shot.payload)
+            .marker(shot.last)
+            .ext_vals(capture_time(shot.captured))
+            .nackable(kind == MediaKind::Video);
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(track.mid, None) {
+            stream.write_rtp(write);
         }
     }
 
@@ -238,7 +274,7 @@ impl Peer {
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {
-                    self.deadline = at.min(now + Duration::from_secs(3600));
+                    self.deadline = at.clamp(now + SHORTEST_SLEEP, now + LONGEST_SLEEP);
                     break;
                 }
                 Ok(Output::Transmit(transmit)) => {
@@ -247,7 +283,7 @@ impl Peer {
                 Ok(Output::Event(event)) => self.note(now, event),
                 Err(_) => {
                     self.closed = true;
-                    self.deadline = now + Duration::from_secs(3600);
+                    self.deadline = now + LONGEST_SLEEP;
                     break;
                 }
             }
@@ -258,14 +294,23 @@ impl Peer {
         match event {
             Event::Connected => {
                 self.connected = true;
-                if let Some(camera) = &mut self.camera {
-                    camera.next = now;
-                }
+                self.begin_film(now);
             }
             Event::Closed => self.closed = true,
-            Event::KeyframeRequest(_) => self.keyframes_asked.push(now),
+            Event::KeyframeRequest(_) => {
+                self.keyframes_asked.push(now);
+                self.camera.iter_mut().for_each(|camera| camera.want_keyframe(0));
+            }
             Event::RtpPacket(packet) => self.take(now, &packet),
             _ => {}
+        }
+    }
+
+    /// What was filmed before nobody gets, and the first frame can be understood alone.
+    fn begin_film(&mut self, now: Instant) {
+        if let Some(camera) = &mut self.camera {
+            camera.shoot(now.saturating_duration_since(self.start));
+            camera.want_keyframe(0);
         }
     }
 
@@ -273,22 +318,21 @@ impl Peer {
         let values = &packet.header.ext_vals;
         let hundredths = |time: str0m::media::MediaTime| (time.as_seconds() * 100.0).round() as u64;
         let params = self.rtc.codec_config().find(|p| p.pt() == packet.header.payload_type);
-        let Some(params) = params else { return };
-        let codec = params.spec().codec;
-        let mut captured = [0; 8];
-        captured.copy_from_slice(&packet.payload[..8]);
+        let Some(codec) = params.map(|params| params.spec().codec) else { return };
+        let Some(stamp) = Stamp::read(&packet.payload) else { return };
         self.received.push(Received {
             at,
             kind: if codec.is_audio() { MediaKind::Audio } else { MediaKind::Video },
             sequence: *packet.seq_no,
             timestamp: packet.header.timestamp,
-            captured: Duration::from_micros(u64::from_be_bytes(captured)),
+            captured: stamp.captured,
+            stamp,
             playout_delay: values
                 .play_delay_min
                 .zip(values.play_delay_max)
                 .map(|(min, max)| (hundredths(min), hundredths(max))),
             capture_time: values.abs_capture_time.map(|time| time.capture_time),
-            codec: format!("{codec:?}"),
+            codec,
         });
     }
 }
@@ -298,20 +342,4 @@ fn capture_time(captured: Duration) -> ExtensionValues {
     let capture_time = SystemTime::UNIX_EPOCH + captured;
     let abs_capture_time = Some(AbsCaptureTime { capture_time, clock_offset: None });
     ExtensionValues { abs_capture_time, ..ExtensionValues::default() }
-}
-
-fn config(wish: Wish) -> RtcConfig {
-    let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs();
-    config = config.enable_opus(wish.audio, false);
-    config = match wish.video {
-        Video::None => config,
-        Video::Vp8 => config.enable_vp8(true),
-        Video::H264 => config.enable_h264(true),
-        Video::Vp9 => config.enable_vp9(true),
-        Video::Av1 => config.enable_av1(true),
-        Video::All => config.enable_vp8(true).enable_h264(true).enable_vp9(true).enable_av1(true),
-    };
-    config.extension_map().set(5, Extension::PlayoutDelay);
-    config.extension_map().set(9, Extension::AbsoluteCaptureTime);
-    config
 }

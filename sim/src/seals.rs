@@ -2,7 +2,7 @@
 //! (RFC 7714 sections 8.1 and 9.1), so sealing one index twice gives the key away.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::trace;
@@ -26,10 +26,11 @@ pub struct Twice {
     pub what: String,
 }
 
+/// Keys live on when a port changes behind a NAT, so a flow has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Flow {
-    from: SocketAddr,
-    to: SocketAddr,
+    from: IpAddr,
+    to: IpAddr,
     ssrc: u32,
     control: bool,
 }
@@ -46,8 +47,10 @@ impl Seals {
     pub fn note(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         let kind = trace::kind(payload);
         let (control, ssrc, index) = match (kind, payload) {
-            // A handshake makes new keys.
-            ("dtls", [22, ..]) => return self.forget(from, to),
+            // A ClientHello begins a handshake, which makes new keys (RFC 6347 section 4.2.2).
+            ("dtls", payload) if payload.first() == Some(&22) && payload.get(13) == Some(&1) => {
+                return self.forget(from.ip(), to.ip());
+            }
             ("rtp", [_, _, a, b, _, _, _, _, ssrc @ ..]) => {
                 (false, ssrc.first_chunk(), u32::from(u16::from_be_bytes([*a, *b])))
             }
@@ -58,7 +61,7 @@ impl Seals {
             _ => return,
         };
         let Some(ssrc) = ssrc.map(|bytes| u32::from_be_bytes(*bytes)) else { return };
-        let flow = Flow { from, to, ssrc, control };
+        let flow = Flow { from: from.ip(), to: to.ip(), ssrc, control };
         let seen = self.flows.entry(flow).or_insert_with(|| Seen::new(index.into()));
         if !seen.add(index.into(), control) {
             let what = format!("{kind} {index} of SSRC {ssrc:08x}, {from} to {to}");
@@ -71,7 +74,7 @@ impl Seals {
         &self.twice
     }
 
-    fn forget(&mut self, one: SocketAddr, other: SocketAddr) {
+    fn forget(&mut self, one: IpAddr, other: IpAddr) {
         let between = |flow: &Flow| {
             (flow.from, flow.to) == (one, other) || (flow.from, flow.to) == (other, one)
         };
@@ -159,6 +162,8 @@ mod tests {
 
     #[test]
     fn a_handshake_makes_new_keys() {
-        assert_eq!(twice(&[rtp(7), vec![22, 254, 253], rtp(7)]), 0);
+        let hello = |kind| [vec![22; 13], vec![kind]].concat();
+        assert_eq!(twice(&[rtp(7), hello(1), rtp(7)]), 0);
+        assert_eq!(twice(&[rtp(7), hello(20), rtp(7)]), 1);
     }
 }

@@ -7,6 +7,8 @@ use farcast_core::seed::Seed;
 
 use crate::atlas::Way;
 
+/// Between two values that jitter takes; it moves from one to the next evenly.
+const WAVER: Duration = Duration::from_millis(40);
 /// Bytes that a datagram carries beside its payload: IPv4 and UDP (RFC 791, RFC 768).
 const HEADERS: usize = 28;
 
@@ -21,12 +23,21 @@ pub struct Wire {
     last: Duration,
     /// Whether the wire is losing a burst.
     losing: bool,
+    /// The number of the current stretch of jitter, and its values at both ends, from 0 to 1.
+    waver: (u128, [f64; 2]),
 }
 
 impl Wire {
     /// A wire with its own stream of randomness.
     pub fn new(way: Way, seed: Seed) -> Self {
-        Wire { way, seed, free: Duration::ZERO, last: Duration::ZERO, losing: false }
+        Wire {
+            way,
+            seed,
+            free: Duration::ZERO,
+            last: Duration::ZERO,
+            losing: false,
+            waver: (0, [0.0; 2]),
+        }
     }
 
     /// What it is like.
@@ -57,7 +68,7 @@ impl Wire {
                 self.free
             }
         };
-        let arrival = on_the_wire + self.way.delay + self.jitter();
+        let arrival = on_the_wire + self.way.delay + self.jitter(on_the_wire);
         self.last = self.last.max(arrival);
         Some(self.last)
     }
@@ -78,11 +89,20 @@ impl Wire {
         self.losing
     }
 
-    fn jitter(&mut self) -> Duration {
+    /// Queues fill and drain, so packets that are close together are late together.
+    fn jitter(&mut self, now: Duration) -> Duration {
         if self.way.jitter.is_zero() {
             return Duration::ZERO;
         }
-        self.way.jitter.mul_f64(self.fraction())
+        let stretch = now.as_micros() / WAVER.as_micros() + 1;
+        if stretch != self.waver.0 {
+            let follows = stretch == self.waver.0 + 1;
+            let start = if follows { self.waver.1[1] } else { self.fraction() };
+            self.waver = (stretch, [start, self.fraction()]);
+        }
+        let [start, end] = self.waver.1;
+        let along = (now.as_micros() % WAVER.as_micros()) as f64 / WAVER.as_micros() as f64;
+        self.way.jitter.mul_f64(start + (end - start) * along)
     }
 
     /// From 0 to just below 1.

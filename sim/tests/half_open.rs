@@ -7,7 +7,7 @@ use farcast_core::config::Access;
 use farcast_core::http::Method;
 use farcast_core::machine::ConnectionId;
 use farcast_core::report::Report;
-use farcast_sim::peer::{Video, Wish};
+use farcast_sim::wish::{Video, Wish};
 use farcast_sim::world::{NodeIndex, PeerIndex, World};
 use proptest::prelude::*;
 use serde_json::json;
@@ -152,7 +152,7 @@ impl Scene {
 
     fn population(&self) -> Option<&Report> {
         let population = |report: &&Report| matches!(report, Report::Population { .. });
-        self.world.reports(self.node).iter().rev().find(population)
+        self.world.reports(self.node).rev().find(population)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use farcast_core::config::Access;
-use farcast_sim::peer::{Video, Wish};
+use farcast_sim::wish::{Video, Wish};
 use farcast_sim::world::World;
 
 #[test]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use farcast_core::config::Access;
 use farcast_core::machine::ConnectionId;
-use farcast_sim::peer::{Video, Wish};
+use farcast_sim::wish::{Video, Wish};
 use farcast_sim::world::{NodeIndex, PeerIndex, World};
 use serde_json::{Value, json};
+use str0m::format::Codec;
 use str0m::media::MediaKind;
 
 const DELAY: Duration = Duration::from_millis(5);
@@ -102,7 +103,7 @@ fn with_another_codec_the_sdk_plays_anew_and_whep_ends() {
     let stop = json!({ "type": "stop", "id": "1", "session": scene.session });
     scene.world.say(scene.edge, scene.socket, &stop);
     scene.world.run_for(Duration::from_secs(2));
-    assert!(scene.world.peer(anew).received().iter().any(|packet| packet.codec == "H264"));
+    assert!(scene.world.peer(anew).received().iter().any(|packet| packet.codec == Codec::H264));
     let heard = scene.world.heard(scene.socket);
     assert_eq!(types(&heard), ["stopped", "connected"]);
 }

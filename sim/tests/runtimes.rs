@@ -19,9 +19,10 @@ use farcast_adapters::{smol, tokio};
 use farcast_core::config::{Addresses, Birth, Config, Edge};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::node::Node;
-use farcast_sim::browser::browse;
-use farcast_sim::peer::{Peer, Video, Wish};
+use farcast_sim::browse::browse;
+use farcast_sim::peer::Peer;
 use farcast_sim::turmoil::Turmoil;
+use farcast_sim::wish::{Video, Wish};
 use str0m::media::MediaKind;
 
 const PUBLISH: Wish = Wish { publishes: true, audio: true, video: Video::Vp8 };

@@ -6,7 +6,7 @@ use farcast_core::config::{Access, Key};
 use farcast_core::director::signal::token::{self, Act, Claims};
 use farcast_core::http::Method;
 use farcast_core::report::Report;
-use farcast_sim::peer::{Video, Wish};
+use farcast_sim::wish::{Video, Wish};
 use farcast_sim::world::{NodeIndex, World};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ const PUBLISH: Wish = Wish { publishes: true, audio: true, video: Video::Vp8 };
 const PLAY: Wish = Wish { publishes: false, audio: true, video: Video::All };
 
 fn population(world: &World, node: NodeIndex) -> Option<(u64, u64)> {
-    world.reports(node).iter().rev().find_map(|report| match report {
+    world.reports(node).rev().find_map(|report| match report {
         Report::Population { publishers, viewers, .. } => Some((*publishers, *viewers)),
         _ => None,
     })
@@ -191,7 +191,7 @@ fn with_keys_everybody_needs_the_right_token_and_relays_make_their_own() {
     world.add_peer(camera);
     world.run_for(Duration::from_secs(2));
     let up = |report: &Report| matches!(report, Report::RelayUp { .. });
-    assert!(world.reports(origin).iter().any(up), "the relay opened the edge's door by itself");
+    assert!(world.reports(origin).any(up), "the relay opened the edge's door by itself");
     assert_eq!(world.ask(edge, Method::Get, "/v1/load", &[], "").status, 401);
 }
 

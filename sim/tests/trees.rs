@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use farcast_core::config::Access;
 use farcast_core::http::Method;
-use farcast_sim::peer::{Video, Wish};
+use farcast_sim::wish::{Video, Wish};
 use farcast_sim::world::World;
 
 const DELAY: Duration = Duration::from_millis(5);

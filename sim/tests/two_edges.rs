@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use farcast_core::config::Access;
 use farcast_core::http::Method;
 use farcast_core::report::Report;
-use farcast_sim::peer::{Video, Wish};
+use farcast_sim::wish::{Video, Wish};
 use farcast_sim::world::{NodeIndex, World};
+use str0m::format::Codec;
 use str0m::media::MediaKind;
 
 const DELAY: Duration = Duration::from_millis(20);
@@ -29,9 +30,12 @@ fn three_nodes() -> (World, NodeIndex, [NodeIndex; 2]) {
 
 #[test]
 fn viewers_at_both_edges_see_what_the_origin_gets() {
-    for (video, name) in
-        [(Video::Vp8, "Vp8"), (Video::H264, "H264"), (Video::Vp9, "Vp9"), (Video::Av1, "Av1")]
-    {
+    for (video, name) in [
+        (Video::Vp8, Codec::Vp8),
+        (Video::H264, Codec::H264),
+        (Video::Vp9, Codec::Vp9),
+        (Video::Av1, Codec::Av1),
+    ] {
         let (mut world, origin, edges) = three_nodes();
         world.join(origin, "/whip/stream1", publish(video)).expect("a free name");
         world.run_for(Duration::from_secs(2));
@@ -40,7 +44,7 @@ fn viewers_at_both_edges_see_what_the_origin_gets() {
         for viewer in viewers {
             let received = world.peer(viewer).received();
             for (kind, codec, least) in
-                [(MediaKind::Video, name, 500), (MediaKind::Audio, "Opus", 60)]
+                [(MediaKind::Video, name, 500), (MediaKind::Audio, Codec::Opus, 60)]
             {
                 let track: Vec<_> = received.iter().filter(|p| p.kind == kind).collect();
                 assert!(track.len() > least, "{codec}: {} packets", track.len());
@@ -63,7 +67,7 @@ fn viewers_at_both_edges_see_what_the_origin_gets() {
 #[test]
 fn a_packet_is_late_by_its_three_wires_alone() {
     let (mut world, origin, edges) = three_nodes();
-    let start = world.now();
+    let start = world.origin();
     let camera = world.join(origin, "/whip/stream1", publish(Video::Vp8)).expect("a free name");
     world.run_for(Duration::from_secs(2));
     let viewer = world.join(edges[0], "/whep/stream1", play()).expect("live");
@@ -126,7 +130,7 @@ fn relays_stop_when_the_publisher_leaves() {
     world.close_peer(camera);
     world.run_for(Duration::from_secs(2));
     let stopped = |report: &&Report| matches!(report, Report::RelayStopped { .. });
-    assert_eq!(world.reports(origin).iter().filter(stopped).count(), 2);
+    assert_eq!(world.reports(origin).filter(stopped).count(), 2);
     let refused = world.join(edges[0], "/whep/stream1", play()).expect_err("gone");
     assert_eq!(refused.status, 404);
     assert_eq!(refused.header("retry-after"), Some("1"));

@@ -1,5 +1,7 @@
 // What the pages share: their elements, the parameters in their address, how a state is shown.
 
+import { videoCodecs } from '../sdk/tracks.js';
+
 /** @typedef {import('../sdk/events.js').State} State */
 
 /**
@@ -41,6 +43,24 @@ export function parameters() {
     server: given.get('server'),
     balancers: given.getAll('lb'),
   };
+}
+
+/**
+ * A node that was named is meant; else any node may serve.
+ * @param {ReturnType<typeof parameters>} given
+ * @returns {import('../sdk/session.js').SessionOptions}
+ */
+export function viewing({ server, balancers, token }) {
+  return {
+    urlServer: server ?? location.origin,
+    lbUrl: balancers.length > 0 || server ? balancers : [location.origin],
+    token,
+  };
+}
+
+export function fillCodecs() {
+  const codecs = videoCodecs(RTCRtpSender.getCapabilities('video')?.codecs ?? []);
+  select('codec').replaceChildren(...codecs.map((codec) => new Option(codec, codec)));
 }
 
 /** @param {State} state */

@@ -1,9 +1,10 @@
 // Embed Player: finds a node, plays, waits, comes back; all by itself.
 
 import { Farcast, STATE } from '../sdk/farcast.js';
-import { button, element, parameters, showState, video } from './page.js';
+import { button, element, parameters, showState, video, viewing } from './page.js';
 
-const { stream: name, token, server, balancers } = parameters();
+const given = parameters();
+const name = given.stream;
 const remote = video('remote');
 const unmute = button('unmute');
 
@@ -11,12 +12,7 @@ const unmute = button('unmute');
 let trouble = '';
 
 function start(/** @type {string} */ streamName) {
-  const session = Farcast.createSession({
-    urlServer: server ?? location.origin,
-    // A node that was named is meant; else any node may serve.
-    lbUrl: balancers.length > 0 || server ? balancers : [location.origin],
-    token,
-  });
+  const session = Farcast.createSession(viewing(given));
   const stream = session.createStream({ name: streamName, display: remote });
   const show = () => {
     const offline = stream.state === STATE.PENDING && session.state === STATE.DISCONNECTED;

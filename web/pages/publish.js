@@ -1,9 +1,11 @@
 // Two Way Streaming: publish from this browser, play beside it.
 
 import { Farcast, STATE } from '../sdk/farcast.js';
-import { videoCodecs } from '../sdk/tracks.js';
 import { chosenCamera, chosenMicrophone, fillDevices } from './devices.js';
-import { button, element, input, parameters, select, showState, video } from './page.js';
+import { figures } from './figures.js';
+import {
+  button, element, fillCodecs, input, parameters, select, showState, video,
+} from './page.js';
 
 /** @typedef {import('../sdk/session.js').Session} Session */
 /** @typedef {import('../sdk/stream.js').Stream} Stream */
@@ -111,28 +113,6 @@ async function showFigures() {
     const stats = isActive(stream) ? await stream?.stats() : null;
     element(`${side}-figures`).textContent = stats ? figures(stats) : '';
   }
-}
-
-/** @param {import('../sdk/stats.js').StreamStats} stats */
-function figures(stats) {
-  const parts = [
-    `${(stats.bitrate / 1e6).toFixed(2)} Mbit/s`,
-    stats.frameHeight && `${stats.frameWidth}×${stats.frameHeight}`,
-    stats.framesPerSecond && `${Math.round(stats.framesPerSecond)} fps`,
-    stats.codec,
-    stats.roundTripTime !== null && `rtt ${Math.round(stats.roundTripTime)} ms`,
-    stats.jitterBufferDelay !== null && `buffer ${stats.jitterBufferDelay.toFixed(1)} ms`,
-    `lost ${stats.packetsLost}`,
-    stats.candidateType && `${stats.candidateType}/${stats.protocol}`,
-  ];
-  const written = parts.filter((part) => typeof part === 'string' && part !== '');
-  // Lines may break between figures, not within one.
-  return written.map((part) => String(part).replaceAll(' ', '\u00a0')).join('  ');
-}
-
-function fillCodecs() {
-  const codecs = videoCodecs(RTCRtpSender.getCapabilities('video')?.codecs ?? []);
-  select('codec').replaceChildren(...codecs.map((codec) => new Option(codec, codec)));
 }
 
 input('server').value = given.server ?? location.origin;

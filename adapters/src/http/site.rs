@@ -100,7 +100,9 @@ impl Site {
                 None => wire::problem(&Problem::new(
                     404,
                     "not found",
-                    format!("there is nothing at {path}; pages are /, /publish and /player"),
+                    format!(
+                        "there is nothing at {path}; pages are /, /publish, /player and /latency"
+                    ),
                 )),
             }
         };

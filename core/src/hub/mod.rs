@@ -4,6 +4,7 @@
 mod commands;
 mod demux;
 mod fanout;
+mod holes;
 mod keyframe;
 mod numbering;
 mod road;
@@ -161,6 +162,7 @@ impl Hub {
         let key = session::checked(datagram.payload, |ufrag| self.demux.by_ufrag(ufrag))?;
         let known = self.demux.by_address(datagram.local, datagram.peer);
         if known == Some(key) {
+            self.heed_nomination(key, datagram);
             return known;
         }
         // Somebody with a session of its own could spoof the address of another one's peer.
@@ -175,7 +177,15 @@ impl Hub {
         if let Some(forgotten) = session.add_peer(datagram.peer) {
             self.demux.unlearn(forgotten, key);
         }
+        self.heed_nomination(key, datagram);
         Some(key)
+    }
+
+    /// Who has moved has missed something, and needs a keyframe.
+    fn heed_nomination(&mut self, key: SessionKey, check: &Datagram<'_>) {
+        if self.sessions[key].session.heed_nomination(check, &self.crypto) {
+            self.attach(key);
+        }
     }
 
     fn is_heard(&self, now: Instant, key: SessionKey) -> bool {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::hub::demux::SessionKey;
 use crate::hub::fanout::Fanout;
+use crate::hub::holes::Holes;
 use crate::hub::keyframe::KeyframeWishes;
 use crate::hub::session::SessionEvent;
 use crate::hub::streams::TrackId;
@@ -23,6 +24,7 @@ pub(super) struct Road {
     fanout: Fanout,
     arrivals: Vec<(TrackId, Packet)>,
     wishes: BTreeMap<TrackId, KeyframeWishes>,
+    holes: Holes,
     wished: Vec<TrackId>,
     written: Vec<SessionKey>,
     /// Lent to whoever drains a session.
@@ -53,6 +55,7 @@ impl Road {
     /// A track is gone.
     pub(super) fn remove(&mut self, track: TrackId) {
         self.fanout.remove(track);
+        self.holes.remove(track);
         self.wishes.remove(&track);
     }
 }
@@ -76,10 +79,14 @@ impl Hub {
         let (mut packets, mut bytes) = (0, 0);
         for run in arrivals.chunk_by(|one, other| one.0 == other.0) {
             let track = run[0].0;
+            let passage = self.road.holes.pass(track, &run[0].1, &run[run.len() - 1].1);
+            if passage.hole {
+                self.road.wish(track);
+            }
             let Some((_, slot)) = self.streams.source_of(track) else { continue };
             for sink in self.road.fanout.sinks(track) {
                 let member = &mut self.sessions[*sink];
-                for (_, packet) in run {
+                for (_, packet) in run.iter().filter(|(_, p)| p.sequence >= passage.fence) {
                     if member.session.write(slot, track, packet) {
                         packets += 1;
                         bytes += packet.payload.len() as u64;

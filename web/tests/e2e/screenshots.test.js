@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { newPage, openChromium } from './support/browsers.js';
+import { measureLatency } from './support/latency.js';
 import { TARGET, demo } from './support/nodes.js';
 import { Player, Publisher, shows } from './support/pages.js';
 
@@ -38,6 +39,11 @@ test('every page fits every screen', async (t) => {
   await player.shows('PLAYING');
   await player.settled();
   await photograph(player.page, 'player');
+
+  const latency = await newPage(t, browser);
+  await measureLatency(latency, origin, { floor: 1, rtt: 2 }, 1);
+  await latency.locator('#remote-figures', { hasText: /fps/ }).waitFor();
+  await photograph(latency, 'latency');
 
   const cover = await newPage(t, browser);
   await cover.goto(origin.url);

@@ -18,7 +18,13 @@ impl Crypto {
     pub fn generate() -> Option<Self> {
         let provider = str0m::crypto::from_feature_flags();
         let certificate = provider.dtls_provider.generate_certificate()?;
-        Some(Crypto { provider: Arc::new(provider), certificate })
+        Some(Crypto::new(Arc::new(provider), certificate))
+    }
+
+    /// Cryptography that a world brings along, such as a simulation whose bytes shall depend on
+    /// its seed alone.
+    pub fn new(provider: Arc<CryptoProvider>, certificate: DtlsCert) -> Self {
+        Crypto { provider, certificate }
     }
 }
 

@@ -69,6 +69,7 @@ impl Session {
             credentials: setup.credentials.clone(),
             paths: setup.paths.clone(),
             heard_on: None,
+            nominated: None,
             heard_at: setup.now,
             peers: Vec::new(),
             receives: Vec::new(),

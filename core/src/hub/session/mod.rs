@@ -72,6 +72,9 @@ pub(crate) struct Session {
     /// The local address that the peer was last heard on.
     heard_on: Option<SocketAddr>,
     heard_at: Instant,
+    /// The address that the peer nominated last, if we answered its offer: a NAT may give it
+    /// another one at any time, and str0m keeps to the first.
+    nominated: Option<SocketAddr>,
     /// Where the peer is reached; learned from authenticated checks, the newest last.
     peers: Vec<SocketAddr>,
     receives: Vec<(Mid, usize)>,
@@ -96,6 +99,19 @@ impl Session {
         let password = self.credentials.password.as_bytes();
         StunMessage::parse(payload)
             .is_ok_and(|check| check.verify(password, |key, parts| hmac.sha1_hmac(key, parts)))
+    }
+
+    /// Heeds an ICE check that nominates the address that it comes from: an agent that is lite
+    /// sends there from then on (RFC 8445 section 7.3.2). `true`: the peer has moved, and what was
+    /// sent to its old address is lost.
+    pub(crate) fn heed_nomination(&mut self, check: &Datagram<'_>, crypto: &Crypto) -> bool {
+        let answers = !self.offer.is_empty();
+        let nominates = || StunMessage::parse(check.payload).is_ok_and(|c| c.use_candidate());
+        let is_new = answers && self.nominated != Some(check.peer);
+        if !is_new || !nominates() || !self.authenticates(check.payload, crypto) {
+            return false;
+        }
+        self.nominated.replace(check.peer).is_some()
     }
 
     /// Remembers where the peer is; returns an address to forget if there are too many.
@@ -236,7 +252,11 @@ impl Session {
                 }
                 Ok(str0m::Output::Transmit(transmit)) => {
                     let local = self.paths.local_for(transmit.source, self.heard_on);
-                    out.send(local, transmit.destination, &transmit.contents);
+                    // STUN is 0..=3 (RFC 7983 section 7): a check is answered where it came from.
+                    let is_stun = transmit.contents.first().is_some_and(|byte| *byte <= 3);
+                    let nominated = self.nominated.filter(|_| !is_stun);
+                    let to = nominated.unwrap_or(transmit.destination);
+                    out.send(local, to, &transmit.contents);
                 }
                 Ok(str0m::Output::Event(event)) => self.translate(event, events),
                 Err(_) => {

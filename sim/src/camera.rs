@@ -1,0 +1,244 @@
+//! A camera and a microphone: which packets leave when. It knows no network; each payload says
+//! what it is part of, so that a viewer can tell what it got.
+
+use std::time::Duration;
+
+use farcast_core::seed::Seed;
+
+/// Pictures in a second.
+pub const FRAME_RATE: u32 = 30;
+/// Between two packets of Opus (RFC 7587 section 4.2: what browsers choose).
+const AUDIO: Duration = Duration::from_millis(20);
+/// An audio packet's payload in bytes: 48 kbit/s.
+const AUDIO_BYTES: usize = 120;
+/// The largest payload of a packet in bytes; what browsers make.
+const PAYLOAD: usize = 1_200;
+/// How much larger a keyframe is than other frames.
+const KEYFRAME: u64 = 6;
+/// Each layer has a quarter of the pixels of the next one, and of its bits.
+const LAYER: u64 = 4;
+/// Bytes that say what a payload is part of: two of VP8 (RFC 7741 section 4.2 and 4.3), the stamp.
+const HEAD: usize = 2 + 8 + 4 + 2 + 2 + 1;
+
+/// What is filmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Film {
+    /// The bitrate of the best layer of video; 0: none.
+    pub video_kbps: u32,
+    /// Layers of simulcast, the best one last; 1 without simulcast.
+    pub layers: u8,
+    /// Whether there is sound.
+    pub audio: bool,
+}
+
+/// A packet to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shot {
+    /// The layer of video, from 0; `None`: audio.
+    pub layer: Option<u8>,
+    /// When it was captured, since the world's start.
+    pub captured: Duration,
+    /// Whether it is the last one of its frame.
+    pub last: bool,
+    /// What it carries.
+    pub payload: Vec<u8>,
+}
+
+/// What a payload is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// When the frame was captured, since the world's start.
+    pub captured: Duration,
+    /// Counts the frames of a camera.
+    pub frame: u32,
+    /// The number of this part of the frame.
+    pub part: u16,
+    /// How many parts it has.
+    pub parts: u16,
+    /// Whether it can be understood alone.
+    pub keyframe: bool,
+}
+
+/// A camera with a microphone.
+#[derive(Debug)]
+pub struct Camera {
+    film: Film,
+    seed: Seed,
+    start: Duration,
+    frames: u32,
+    sounds: u32,
+    /// Which layers owe a keyframe.
+    keyframes: Vec<bool>,
+}
+
+impl Camera {
+    /// A camera that starts filming at `start`.
+    pub fn new(film: Film, start: Duration, seed: Seed) -> Self {
+        let keyframes = vec![true; usize::from(film.layers)];
+        Camera { film, seed, start, frames: 0, sounds: 0, keyframes }
+    }
+
+    /// The next frame of this layer can be understood alone.
+    pub fn want_keyframe(&mut self, layer: u8) {
+        if let Some(wanted) = self.keyframes.get_mut(usize::from(layer)) {
+            *wanted = true;
+        }
+    }
+
+    /// When the next packet leaves.
+    pub fn deadline(&self) -> Duration {
+        let (picture, sound) = (self.next_picture(), self.next_sound());
+        picture.into_iter().chain(sound).min().unwrap_or(Duration::MAX)
+    }
+
+    /// What leaves until now.
+    pub fn shoot(&mut self, now: Duration) -> Vec<Shot> {
+        let mut shots = Vec::new();
+        while let Some(at) = self.next_sound().filter(|at| *at <= now) {
+            self.sounds += 1;
+            let stamp =
+                Stamp { captured: at, frame: self.sounds, part: 0, parts: 1, keyframe: true };
+            let payload = stamp.payload(AUDIO_BYTES);
+            shots.push(Shot { layer: None, captured: at, last: true, payload });
+        }
+        while let Some(at) = self.next_picture().filter(|at| *at <= now) {
+            self.frames += 1;
+            (0..self.film.layers).for_each(|layer| self.picture(at, layer, &mut shots));
+        }
+        shots
+    }
+
+    /// One frame of one layer: its size varies by a quarter around what the bitrate allows.
+    fn picture(&mut self, captured: Duration, layer: u8, shots: &mut Vec<Shot>) {
+        let keyframe = std::mem::take(&mut self.keyframes[usize::from(layer)]);
+        let smaller = LAYER.pow(u32::from(self.film.layers - 1 - layer));
+        let mean = u64::from(self.film.video_kbps) * 1000 / 8 / u64::from(FRAME_RATE) / smaller;
+        let varied = mean * 3 / 4 + mean * u64::from(self.seed.below(1024)) / 2048;
+        let bytes = if keyframe { varied * KEYFRAME } else { varied } as usize;
+        let parts = bytes.div_ceil(PAYLOAD).clamp(1, usize::from(u16::MAX));
+        for part in 0..parts {
+            let frame = self.frames;
+            let (part, parts) = (part as u16, parts as u16);
+            let stamp = Stamp { captured, frame, part, parts, keyframe };
+            let payload = stamp.payload(bytes / usize::from(parts));
+            shots.push(Shot { layer: Some(layer), captured, last: part + 1 == parts, payload });
+        }
+    }
+
+    fn next_picture(&self) -> Option<Duration> {
+        let micros = u64::from(self.frames) * 1_000_000 / u64::from(FRAME_RATE);
+        let frame = Duration::from_micros(micros);
+        (self.film.video_kbps > 0).then_some(self.start + frame)
+    }
+
+    fn next_sound(&self) -> Option<Duration> {
+        self.film.audio.then_some(self.start + AUDIO * self.sounds)
+    }
+}
+
+impl Stamp {
+    /// A payload of so many bytes, or as many as a stamp takes, which VP8 decoders would take for
+    /// the start or the middle of a frame.
+    pub fn payload(&self, bytes: usize) -> Vec<u8> {
+        let mut payload = vec![0; bytes.max(HEAD)];
+        payload[0] = if self.part == 0 { 0x10 } else { 0 };
+        payload[1] = u8::from(!self.keyframe);
+        payload[2..10].copy_from_slice(&(self.captured.as_micros() as u64).to_be_bytes());
+        payload[10..14].copy_from_slice(&self.frame.to_be_bytes());
+        payload[14..16].copy_from_slice(&self.part.to_be_bytes());
+        payload[16..18].copy_from_slice(&self.parts.to_be_bytes());
+        payload[18] = u8::from(self.keyframe);
+        payload
+    }
+
+    /// What this payload is part of; `None` if no camera of ours made it.
+    pub fn read(payload: &[u8]) -> Option<Stamp> {
+        let (head, _) = payload.split_first_chunk::<HEAD>()?;
+        let [_, _, c0, c1, c2, c3, c4, c5, c6, c7, f0, f1, f2, f3, p0, p1, n0, n1, key] = *head;
+        let captured = u64::from_be_bytes([c0, c1, c2, c3, c4, c5, c6, c7]);
+        Some(Stamp {
+            captured: Duration::from_micros(captured),
+            frame: u32::from_be_bytes([f0, f1, f2, f3]),
+            part: u16::from_be_bytes([p0, p1]),
+            parts: u16::from_be_bytes([n0, n1]),
+            keyframe: key == 1,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILM: Film = Film { video_kbps: 2_500, layers: 1, audio: true };
+
+    /// Ten seconds of film, as a world asks for it.
+    fn film(film: Film) -> Vec<Shot> {
+        let mut camera = Camera::new(film, Duration::from_secs(1), Seed::new([1; 32]));
+        let mut shots = Vec::new();
+        while camera.deadline() < Duration::from_secs(11) {
+            shots.extend(camera.shoot(camera.deadline()));
+        }
+        shots
+    }
+
+    fn kbps(shots: &[Shot], layer: Option<u8>) -> f64 {
+        let of_layer = shots.iter().filter(|shot| shot.layer == layer);
+        of_layer.map(|shot| shot.payload.len()).sum::<usize>() as f64 * 8.0 / 10_000.0
+    }
+
+    #[test]
+    fn a_film_has_its_bitrate_its_frames_and_its_sound() {
+        let shots = film(FILM);
+        let frames = shots.iter().filter(|shot| shot.layer.is_some() && shot.last).count();
+        assert_eq!(frames, 300);
+        assert_eq!(shots.iter().filter(|shot| shot.layer.is_none()).count(), 500);
+        assert!((kbps(&shots, Some(0)) / 2_500.0 - 1.0).abs() < 0.05);
+        assert!((kbps(&shots, None) / 48.0 - 1.0).abs() < 0.01);
+        assert!(shots.iter().all(|shot| shot.payload.len() <= PAYLOAD));
+        assert_eq!(film(FILM), shots);
+    }
+
+    #[test]
+    fn the_first_frame_and_every_wanted_one_is_a_keyframe() {
+        let mut camera = Camera::new(FILM, Duration::ZERO, Seed::new([1; 32]));
+        let mut next = |wanted: bool| {
+            if wanted {
+                camera.want_keyframe(0);
+                camera.want_keyframe(7);
+            }
+            let at = camera.next_picture().expect("it films");
+            let shots = camera.shoot(at);
+            let video: Vec<_> = shots.iter().filter(|shot| shot.layer.is_some()).collect();
+            let stamps: Vec<_> = video.iter().filter_map(|s| Stamp::read(&s.payload)).collect();
+            assert!(stamps.iter().all(|stamp| stamp.captured == at));
+            assert!(stamps.iter().zip(0..).all(|(stamp, part)| stamp.part == part));
+            assert!(stamps.iter().all(|stamp| usize::from(stamp.parts) == stamps.len()));
+            (stamps[0].frame, stamps[0].keyframe, stamps.len() > 30)
+        };
+        assert_eq!(next(false), (1, true, true));
+        assert_eq!(next(false), (2, false, false));
+        assert_eq!(next(true), (3, true, true));
+        assert_eq!(next(false), (4, false, false));
+    }
+
+    #[test]
+    fn lower_layers_are_smaller_and_captured_at_the_same_time() {
+        let shots = film(Film { layers: 3, ..FILM });
+        let rates = [0, 1, 2].map(|layer| kbps(&shots, Some(layer)));
+        assert!(rates[0] * 3.0 < rates[1] && rates[1] * 3.0 < rates[2], "{rates:?}");
+        let captured = |layer| {
+            let of_layer = shots.iter().filter(move |shot| shot.layer == Some(layer) && shot.last);
+            of_layer.map(|shot| shot.captured).collect::<Vec<_>>()
+        };
+        assert_eq!(captured(0), captured(2));
+    }
+
+    #[test]
+    fn no_video_no_sound_no_deadline() {
+        let silent = Film { video_kbps: 0, layers: 1, audio: false };
+        let camera = Camera::new(silent, Duration::ZERO, Seed::new([1; 32]));
+        assert_eq!(camera.deadline(), Duration::MAX);
+        assert!(film(Film { audio: true, ..silent }).iter().all(|shot| shot.layer.is_none()));
+    }
+}

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use async_executor::LocalExecutor;
 use farcast_adapters::batch::Batch;
 use farcast_adapters::runtime::{Runtime, Udp};
 use farcast_adapters::smol::Smol;
@@ -19,12 +20,12 @@ use farcast_core::seed::Seed;
 use farcast_sim::atlas::Atlas;
 use farcast_sim::net::{Net, Place};
 use farcast_sim::wired::{Base, Below, Globe, Home, Wired};
-use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future, io};
 
 /// Berlin and Oslo have nodes, strangers are in Rome.
 const ATLAS: &str = "city = [{name='Berlin'}, {name='Oslo'}, {name='Rome'}]\n\
     link = [{between=['Berlin','Oslo'], rtt_ms=40}, {between=['Berlin','Rome'], rtt_ms=60},\
-    {between=['Oslo','Rome'], rtt_ms=90, loss_percent=100}]";
+    {between=['Oslo','Rome'], rtt_ms=900, loss_percent=100}]";
 const TO_OSLO: Duration = Duration::from_millis(20);
 const TO_ROME: Duration = Duration::from_millis(30);
 /// How late anything may be on a machine that does other things as well.
@@ -174,6 +175,37 @@ async fn connections<R: Base>(runtime: R) {
     assert_took(begin, Duration::ZERO);
 }
 
+/// Whoever reads sends what another task has written and left behind.
+async fn halves<R: Base>(runtime: R) {
+    let [berlin, oslo] = nodes(runtime);
+    let listener = oslo.listen(ANY).await.unwrap();
+    let at = oslo.listening(&listener).unwrap();
+    let accept = async { oslo.accept(&listener).await.unwrap().0 };
+    let connect = async { berlin.connect(at).await.unwrap() };
+    let (here, mut there) = future::zip(connect, accept).await;
+    let (mut reader, mut writer) = io::split(here);
+    let executor = LocalExecutor::new();
+    let mut word = [0; 3];
+    let heard = executor.spawn(async move { reader.read_exact(&mut word).await.map(|()| word) });
+    let answer = async {
+        executor.spawn(async {}).await;
+        let begin = Instant::now();
+        executor.spawn(async move { writer.write_all(b"ask").await }).await.unwrap();
+        let mut word = [0; 3];
+        there.read_exact(&mut word).await.unwrap();
+        assert_took(begin, TO_OSLO);
+        there.write_all(&word).await.unwrap();
+        let heard = future::zip(heard, there.close()).await.0;
+        assert_eq!(&heard.unwrap(), b"ask");
+        assert_took(begin, 2 * TO_OSLO);
+    };
+    let late = async {
+        Smol.sleep_until(Instant::now() + Duration::from_secs(5)).await;
+        panic!("nobody was woken");
+    };
+    future::or(executor.run(answer), late).await;
+}
+
 async fn guests<R: Base>(runtime: R) {
     let [berlin, _] = nodes(runtime.clone());
     let listener = berlin.listen(ANY).await.unwrap();
@@ -252,6 +284,7 @@ fn on_tokio() {
         runs_between_nodes(Tokio).await;
         strangers(Tokio).await;
         connections(Tokio).await;
+        halves(Tokio).await;
         guests(Tokio).await;
     })
     .unwrap();
@@ -264,6 +297,7 @@ fn on_smol() {
         runs_between_nodes(Smol).await;
         strangers(Smol).await;
         connections(Smol).await;
+        halves(Smol).await;
         guests(Smol).await;
     })
     .unwrap();

@@ -23,6 +23,7 @@ use farcast_core::seed::Seed;
 
 use crate::atlas::CityIndex;
 use crate::browser::Browser;
+use crate::epoch;
 use crate::evidence::{Evidence, Quiet, Seen};
 use crate::handshake::Dtls;
 use crate::plan::{Action, PORT, Plan};
@@ -41,6 +42,8 @@ const PORTS: u16 = 64;
 /// What the hosts of a story share; all of them are on one thread.
 struct Stage {
     plan: Plan,
+    /// The world's start.
+    start: Instant,
     dtls: Dtls,
     globe: Arc<Globe>,
     /// What turmoil's links take from each IP of the net to each other one.
@@ -111,6 +114,7 @@ impl Stage {
         let mut seed = plan.seed.clone();
         Ok(Stage {
             plan: plan.clone(),
+            start: epoch::start(),
             dtls,
             globe: Globe::new(net),
             below: Arc::new(below),
@@ -146,13 +150,12 @@ impl Stage {
     }
 
     /// What is at a place of the net, on the host that runs the current task.
-    fn home(&self, ip: IpAddr, now: Instant) -> Home {
-        let start = now - turmoil::sim_elapsed().unwrap_or_default();
+    fn home(&self, ip: IpAddr, host: Turmoil) -> Home {
         let below = Below {
-            now: Arc::new(|| tokio::time::Instant::now().into_std()),
-            start,
+            now: Arc::new(move || host.now()),
+            start: self.start,
             takes: Arc::clone(&self.below),
-            sleep: Arc::new(|at| Box::pin(tokio::time::sleep_until(at.into()))),
+            sleep: Arc::new(move |at| Box::pin(host.sleep_until(at))),
             blur: Duration::ZERO,
         };
         Home { globe: Arc::clone(&self.globe), ip, below }
@@ -214,9 +217,8 @@ impl Stage {
 /// A node's life.
 async fn live(stage: Rc<Stage>, index: usize) -> turmoil::Result {
     let node = &stage.plan.nodes[index];
-    let below = Turmoil::on(&node.ip.to_string());
-    let start = below.now();
-    let runtime = Wired::new(below, stage.home(node.ip, start));
+    let host = Turmoil::on(&node.ip.to_string(), stage.start);
+    let runtime = Wired::new(host, stage.home(node.ip, host));
     let at = vec![SocketAddr::new(node.ip, PORT)];
     let plan = serve::Plan {
         udp: at.clone(),
@@ -225,14 +227,14 @@ async fn live(stage: Rc<Stage>, index: usize) -> turmoil::Result {
         trust: stage.trust.clone(),
         site: Rc::new(Site::new(|_| None, String::new)),
     };
-    let elapsed = turmoil::sim_elapsed().unwrap_or_default();
+    let start = host.now();
     let seed = stage.seeds.borrow_mut()[index].bytes();
     fastrand::seed(Seed::new(seed).bits());
     let crypto = stage.dtls.crypto();
-    let birth = Birth { seed, calendar: node.calendar + elapsed, start };
+    let birth = Birth { seed, calendar: node.calendar + (start - stage.start), start };
     let build = |_: &Bound| Node::new(node.config.clone(), birth, crypto);
     let ready = |_: &Bound, facts| drop(stage.facts.borrow_mut().insert(index, facts));
-    let notes = Notes { stage: Rc::clone(&stage), index, start, elapsed };
+    let notes = Notes { stage: Rc::clone(&stage), index };
     serve(runtime, plan, build, notes, ready).await?;
     Ok(())
 }
@@ -241,14 +243,11 @@ async fn live(stage: Rc<Stage>, index: usize) -> turmoil::Result {
 struct Notes {
     stage: Rc<Stage>,
     index: usize,
-    /// Both are now, on this host's clock and since the world's start.
-    start: Instant,
-    elapsed: Duration,
 }
 
 impl Observer for Notes {
     fn report(&mut self, now: Instant, report: &Report) {
-        let at = self.elapsed + now.saturating_duration_since(self.start);
+        let at = now.saturating_duration_since(self.stage.start);
         self.stage.reports.borrow_mut()[self.index].push((at, report.clone()));
     }
 
@@ -258,10 +257,8 @@ impl Observer for Notes {
 /// The lives of everybody in a city, who share one host.
 async fn populate(stage: Rc<Stage>, city: CityIndex) -> turmoil::Result {
     let executor = Rc::new(LocalExecutor::new());
-    let runtime = Turmoil::on(&city_ip(city).to_string());
-    let now = runtime.now();
-    let start = now - turmoil::sim_elapsed().unwrap_or_default();
-    let end = start + stage.plan.length() + QUIET;
+    let host = Turmoil::on(&city_ip(city).to_string(), stage.start);
+    let end = stage.start + stage.plan.length() + QUIET;
     let mut port = PORT;
     let mut visits = Vec::new();
     let people = stage.plan.people.iter().enumerate();
@@ -269,9 +266,10 @@ async fn populate(stage: Rc<Stage>, city: CityIndex) -> turmoil::Result {
         port += PORTS;
         let at = SocketAddr::new(city_ip(city), port);
         let (script, seed) = (person.script.clone(), person.seed.clone());
-        let browser = Rc::new(RefCell::new(Browser::new(script, start, at, seed, stage.dtls)));
+        let browser =
+            Rc::new(RefCell::new(Browser::new(script, stage.start, at, seed, stage.dtls)));
         stage.browsers.borrow_mut().insert(index, Rc::clone(&browser));
-        let wired = Wired::new(runtime, stage.home(person.at.ip(), now));
+        let wired = Wired::new(host, stage.home(person.at.ip(), host));
         let visit = visit(wired, browser, stage.trust.clone(), Rc::clone(&executor), end);
         visits.push(executor.spawn(visit));
     }

@@ -19,12 +19,23 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 #[derive(Debug, Clone, Copy)]
 pub struct Turmoil {
     ip: IpAddr,
+    /// The same instant on the clock of the world, which all hosts share, and on tokio's, which
+    /// every life of a host has for itself.
+    world: Instant,
+    tokio: tokio::time::Instant,
 }
 
 impl Turmoil {
-    /// The runtime of the host of this name; to be made on that host.
-    pub fn on(host: &str) -> Self {
-        Turmoil { ip: lookup(host) }
+    /// The runtime of the host of this name, in a world that began at `start`; to be made on that
+    /// host.
+    pub fn on(host: &str, start: Instant) -> Self {
+        let world = start + ::turmoil::sim_elapsed().unwrap_or_default();
+        Turmoil { ip: lookup(host), world, tokio: tokio::time::Instant::now() }
+    }
+
+    fn on_tokio(&self, at: Instant) -> tokio::time::Instant {
+        let past = self.world.saturating_duration_since(at);
+        self.tokio + at.saturating_duration_since(self.world) - past
     }
 
     /// turmoil binds wildcard and loopback addresses alone; a host has one address, so its wildcard
@@ -43,11 +54,11 @@ impl Runtime for Turmoil {
     type Tcp = Compat<TcpStream>;
 
     fn now(&self) -> Instant {
-        tokio::time::Instant::now().into_std()
+        self.world + self.tokio.elapsed()
     }
 
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + 'static {
-        tokio::time::sleep_until(at.into())
+        tokio::time::sleep_until(self.on_tokio(at))
     }
 
     async fn bind(&self, at: SocketAddr) -> io::Result<Socket> {

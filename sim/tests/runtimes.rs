@@ -20,6 +20,7 @@ use farcast_core::config::{Addresses, Birth, Config, Edge};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::node::Node;
 use farcast_sim::browse::browse;
+use farcast_sim::epoch;
 use farcast_sim::peer::Peer;
 use farcast_sim::turmoil::Turmoil;
 use farcast_sim::wish::{Video, Wish};
@@ -147,7 +148,7 @@ fn on_simulated_hosts() {
                 _ => Vec::new(),
             };
             let (up, _told) = async_channel::bounded(1);
-            node(Turmoil::on(name), name, here(name), edges, up).await;
+            node(Turmoil::on(name, epoch::start()), name, here(name), edges, up).await;
             Ok(())
         });
     }
@@ -157,7 +158,7 @@ fn on_simulated_hosts() {
         ("viewer2", "edge2", "/whep/stream1", PLAY),
     ] {
         sim.client(name, async move {
-            let runtime = Turmoil::on(name);
+            let runtime = Turmoil::on(name, epoch::start());
             let end = runtime.now() + Duration::from_secs(6);
             let own = SocketAddr::new(turmoil::lookup(name), 5_000);
             let peer = browse(&runtime, own, here(at), path, wish, end).await?;

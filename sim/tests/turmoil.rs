@@ -16,6 +16,7 @@ use farcast_adapters::link::Fact;
 use farcast_adapters::metrics::Metrics;
 use farcast_adapters::runtime::Runtime;
 use farcast_adapters::sockets::Sockets;
+use farcast_sim::epoch;
 use farcast_sim::turmoil::Turmoil;
 use turmoil::net::UdpSocket;
 
@@ -49,7 +50,7 @@ fn trace(seed: u64) -> Vec<(String, Duration)> {
     let (facts, told) = async_channel::bounded(16);
     let (places, place) = async_channel::bounded(1);
     sim.client("node", async move {
-        let runtime = Turmoil::on("node");
+        let runtime = Turmoil::on("node", epoch::start());
         let mut sockets = Sockets::default();
         let wildcard: SocketAddr = WILDCARD.parse()?;
         let port = sockets.add(runtime.bind(wildcard).await?)?.port();

@@ -188,7 +188,6 @@ impl Hub {
             bound: None,
             tracks: Vec::new(),
             quiet: false,
-            written: false,
         });
         self.by_id.insert(id, key);
         self.demux.admit(self.sessions[key].session.ufrag(), key);

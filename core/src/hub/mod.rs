@@ -63,8 +63,6 @@ struct Member {
     tracks: Vec<TrackId>,
     /// Whether the peer has been silent for a while.
     quiet: bool,
-    /// Whether something waits in the session for [`Hub::flush`].
-    written: bool,
 }
 
 /// What a session is here for.

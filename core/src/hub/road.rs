@@ -64,18 +64,28 @@ impl Hub {
     /// Sends what arrived in this burst to everybody who watches it.
     pub(super) fn fan_out(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
         if !self.road.arrivals.is_empty() {
-            let arrivals = std::mem::take(&mut self.road.arrivals);
-            self.write(&arrivals, out);
+            let mut arrivals = std::mem::take(&mut self.road.arrivals);
+            if !arrivals.is_sorted_by_key(|(track, _)| *track) {
+                arrivals.sort_by_key(|(track, _)| *track);
+            }
+            self.write(now, &arrivals, events, out);
             self.road.arrivals = arrivals;
             self.road.arrivals.clear();
-            self.flush(now, events, out);
         }
         while let Some(track) = self.road.wished.pop() {
             self.wish(now, track, events, out);
         }
     }
 
-    fn write(&mut self, arrivals: &[(TrackId, Packet)], out: &mut Outbox) {
+    /// Track by track, each sent before the next one is written: where two tracks of a session wait
+    /// at the same time, str0m goes by the order of a hash map.
+    fn write(
+        &mut self,
+        now: Instant,
+        arrivals: &[(TrackId, Packet)],
+        events: &mut Vec<Event>,
+        out: &mut Outbox,
+    ) {
         let (mut packets, mut bytes) = (0, 0);
         for run in arrivals.chunk_by(|one, other| one.0 == other.0) {
             let track = run[0].0;
@@ -92,10 +102,9 @@ impl Hub {
                         bytes += packet.payload.len() as u64;
                     }
                 }
-                if !std::mem::replace(&mut member.written, true) {
-                    self.road.written.push(*sink);
-                }
+                self.road.written.push(*sink);
             }
+            self.flush(now, events, out);
         }
         let received = arrivals.iter().map(|(_, packet)| packet.payload.len() as u64).sum();
         out.report(Report::Received { packets: arrivals.len() as u64, bytes: received });
@@ -105,9 +114,9 @@ impl Hub {
     fn flush(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
         let mut written = std::mem::take(&mut self.road.written);
         for key in written.drain(..) {
-            let Some(member) = self.sessions.get_mut(key) else { continue };
-            member.written = false;
-            self.advance(now, key, events, out);
+            if self.sessions.contains(key) {
+                self.advance(now, key, events, out);
+            }
         }
         self.road.written = written;
     }

@@ -16,6 +16,7 @@ use farcast_core::report::Report;
 use farcast_core::seed::Seed;
 
 use crate::browser::Browser;
+use crate::epoch;
 use crate::guest::Guest;
 use crate::handshake::Dtls;
 use crate::host::Host;
@@ -68,7 +69,7 @@ enum Arrival {
 impl World {
     /// A world without anybody in it.
     pub fn on(net: Net, seed: Seed, handshake: Dtls) -> Self {
-        let now = Instant::now();
+        let now = epoch::start();
         World {
             start: now,
             now,

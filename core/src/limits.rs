@@ -58,8 +58,8 @@ pub const EPOCH_AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// Between two keyframe requests for one track: "at most two a second" (DESIGN.md section 9).
 pub const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A source that sent nothing for so long and skipped packets is asked for a keyframe: eight frames,
-/// and about the longest round trip; what is missing would come back too late.
+/// A source that sent nothing for so long and skipped packets is asked for a keyframe: eight
+/// frames, and about the longest round trip; what is missing would come back too late.
 pub const PAUSE: Duration = Duration::from_millis(250);
 
 /// Packets that may be missing at first because others overtook them.
@@ -78,9 +78,9 @@ pub const RELAY_CALL: Duration = Duration::from_secs(5);
 pub const RELAY_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(250), Duration::from_secs(5));
 
-/// Packets of one track at one sink that can be repeated, and for how long. A repair that is younger
-/// than this reaches the far side of the world within a second of its capture; an older one would
-/// show a picture that nobody wants to act on any more, where a keyframe shows the present.
+/// Packets of one track at one sink that can be repeated, and for how long. A repair that is
+/// younger than this reaches the far side of the world within a second of its capture; an older one
+/// would show a picture that nobody wants to act on any more, where a keyframe shows the present.
 pub const REPAIR_PACKETS: usize = 512;
 /// See [`REPAIR_PACKETS`].
 pub const REPAIR_AGE: Duration = Duration::from_millis(650);

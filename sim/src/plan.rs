@@ -1,5 +1,5 @@
-//! A story with a seed, made concrete: hosts with addresses, people with scripts, faults with times.
-//! Both worlds are built from it.
+//! A story with a seed, made concrete: hosts with addresses, people with scripts, faults with
+//! times. Both worlds are built from it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

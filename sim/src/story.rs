@@ -227,7 +227,8 @@ impl Story {
     }
 
     /// The first story that anybody wants to hear of an atlas: a node in every city, the first one
-    /// feeds the others, somebody publishes there, and somebody in each city watches from each node.
+    /// feeds the others, somebody publishes there, and somebody in each city watches from each
+    /// node.
     pub fn tour(name: &str, atlas: Atlas) -> Result<Story, String> {
         let Atlas { cities, links } = atlas;
         let names: Vec<String> = cities.iter().map(|city| city.name.clone()).collect();

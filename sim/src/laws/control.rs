@@ -1,6 +1,6 @@
 //! Laws about what nodes do: keyframes, seals, what they leave behind, whom they name.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use farcast_core::report::Report;
@@ -97,7 +97,7 @@ impl Case<'_> {
                 let changes = reports.iter().filter_map(|(at, r)| Some((*at, is_down(r)?)));
                 let changes: Vec<(Duration, bool)> = changes.collect();
                 breaches.extend(self.unnoticed(index, *edge, &changes));
-                breaches.extend(self.named_after_all(node.ip.into(), name, &changes));
+                breaches.extend(self.named_after_all(node.ip, name, &changes));
             }
         }
         breaches
@@ -130,7 +130,7 @@ impl Case<'_> {
 
     fn named_after_all(
         &self,
-        balancer: std::net::IpAddr,
+        balancer: IpAddr,
         name: &str,
         down: &[(Duration, bool)],
     ) -> Vec<Breach> {

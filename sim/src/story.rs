@@ -30,7 +30,8 @@ pub const STORIES: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Story {
-    /// What people call it.
+    /// What people call it; a file's own name if it says nothing.
+    #[serde(default)]
     pub name: String,
     /// What happens, in a sentence or two.
     #[serde(default)]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::plan::Plan;
 use crate::story::{STORIES, Story};
 
 /// What there is to tell, for people.
@@ -43,6 +44,8 @@ pub(super) fn story(name: &str) -> Result<Story, String> {
     if story.is_bare() {
         story = Story::tour(&story.name, story.atlas().map_err(told)?).map_err(told)?;
     }
+    // Names of cities and nodes are looked up only now, and are the same for every seed.
+    Plan::new(story.clone(), 1).map_err(told)?;
     Ok(story)
 }
 

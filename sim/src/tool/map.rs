@@ -60,7 +60,7 @@ pub(super) fn html(plan: &Plan, rows: &[Row]) -> String {
 }
 
 fn at(layout: &Layout, [x, y]: [f64; 2]) -> String {
-    format!("left:{:.2}%;top:{:.2}%", x / WIDTH * 100.0, y / layout.height * 100.0)
+    format!("--x:{:.2}%;top:{:.2}%", x / WIDTH * 100.0, y / layout.height * 100.0)
 }
 
 fn links(svg: &mut String, words: &mut String, atlas: &Atlas, layout: &Layout) {

@@ -89,7 +89,7 @@ fn tell(
     let (name, about) = (table::shown(&story.name), table::shown(&story.about));
     let (seconds, world) = (story.seconds, flags.world.name());
     let table = table::text(rows);
-    let summary = verdict::summary(story, runs);
+    let summary = verdict::text(story, runs);
     print(&format!(
         "{failures}{gap}{name}: {about}\n{seconds} s {world}, {told}; times in milliseconds\n\n\
          {table}\n{summary}"

@@ -70,11 +70,18 @@ fn laws(whole: &Whole) -> String {
         true => ("good", "As it should be"),
         false => ("bad", "Not as it should be"),
     };
-    let words = verdict::failures(story, runs) + &verdict::summary(story, runs);
-    let lines: String = words.lines().map(|line| escape(line) + "\n").collect();
+    let failures = verdict::failures(story, runs);
+    let failures: String = failures.lines().map(|line| escape(line) + "\n").collect();
+    let failures = match failures.is_empty() {
+        true => failures,
+        false => format!("<pre>{failures}</pre>\n"),
+    };
+    let line = |(what, laws)| format!("<dt>{what}</dt><dd>{}</dd>\n", escape(laws));
+    let summary = verdict::summary(story, runs);
+    let summary: String = summary.iter().map(|(what, laws)| line((what, laws))).collect();
     format!(
-        "<section><h2>Laws</h2>\n<p class=\"verdict {class}\">{word}</p>\n<pre>{lines}</pre>\
-         </section>\n"
+        "<section><h2>Laws</h2>\n<p class=\"verdict {class}\">{word}</p>\n{failures}\
+         <dl>\n{summary}</dl></section>\n"
     )
 }
 

@@ -48,37 +48,40 @@ fn failure(story: &Story, run: &Run) -> String {
     text
 }
 
-/// Which laws were kept, which were broken, and which nobody expects to be kept.
-pub(super) fn summary(story: &Story, runs: &[Run]) -> String {
-    let mut text = String::new();
-    let mut line = |what: &str, laws: &[String]| {
-        if !laws.is_empty() {
-            text += &format!("{what:<16}{}\n", laws.join(", "));
-        }
-    };
-    let (mut kept, mut failed, mut known) = (Vec::new(), Vec::new(), Vec::new());
+/// Which laws were kept, which were broken, and which nobody expects to be kept: what, and names.
+pub(super) fn summary(story: &Story, runs: &[Run]) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let mut kept = Vec::new();
     for law in in_force(story) {
         let breaks = runs.iter().filter(|run| broken(&run.verdict).contains(&law)).count();
-        let expected =
-            |run: &&Run| run.verdict.expected.iter().any(|(breach, _)| breach.law == law);
-        let knows = runs.iter().filter(expected).count();
-        let often = |count: usize| match runs.len() {
-            1 => law.name().to_owned(),
-            all => format!("{} in {count} of {all} runs", law.name()),
+        let expected = |run: &&Run| first_expected(run, law).is_some();
+        let often = |count: usize| match runs {
+            [_] => law.name().to_owned(),
+            all => format!("{} in {count} of {} runs", law.name(), all.len()),
         };
-        match (breaks, knows) {
-            (0, 0) => kept.push(law.name().to_owned()),
-            (0, count) => known.push(often(count)),
-            (count, _) => failed.push(often(count)),
+        match (breaks, runs.iter().filter(expected).count()) {
+            (0, 0) => kept.push(law.name()),
+            (0, count) => {
+                let missing = runs.iter().find_map(|run| first_expected(run, law)).unwrap_or("");
+                lines.push(("known to break", often(count) + ", for want of " + &shown(missing)));
+            }
+            (count, _) => lines.push(("broken", often(count))),
         }
     }
-    line("laws kept", &kept);
-    line("broken", &failed);
-    line("known to break", &known);
-    for expected in &story.expected_to_fail {
-        line("", &[format!("{} is missing {}", expected.law.name(), shown(&expected.missing))]);
-    }
-    text
+    lines.insert(0, ("kept", kept.join(", ")));
+    lines
+}
+
+/// The same for terminals.
+pub(super) fn text(story: &Story, runs: &[Run]) -> String {
+    let line = |(what, laws): (&str, String)| format!("{what:<16}{laws}\n");
+    summary(story, runs).into_iter().map(line).collect()
+}
+
+/// What is missing for this law, if the run broke it and the story knows.
+fn first_expected(run: &Run, law: Law) -> Option<&str> {
+    let mut expected = run.verdict.expected.iter();
+    expected.find(|(breach, _)| breach.law == law).map(|(_, missing)| missing.as_str())
 }
 
 /// The laws that are there for a story; one of them is its own.
@@ -151,11 +154,12 @@ mod tests {
         let mut known = run(1, &[Law::OnTime]);
         let expected = (breach(Law::PictureReturns, 12), "healing".to_owned());
         known.verdict.expected.push(expected);
-        let one = summary(&story(), std::slice::from_ref(&known));
-        assert!(one.contains("\nbroken          on-time\nknown to break  picture-returns\n"));
-        assert!(one.contains("picture-returns is missing healing: "), "{one}");
-        assert!(one.starts_with("laws kept       within-a-second, ") && !one.contains("p99"));
-        let both = summary(&story(), &[known, run(2, &[])]);
-        assert!(both.contains("on-time in 1 of 2 runs"), "{both}");
+        let one = text(&story(), std::slice::from_ref(&known));
+        let lines: Vec<&str> = one.lines().collect();
+        assert!(lines[0].starts_with("kept            within-a-second, ") && !one.contains("p99"));
+        assert_eq!(lines[1], "broken          on-time");
+        assert_eq!(lines[2], "known to break  picture-returns, for want of healing");
+        let both = text(&story(), &[known, run(2, &[])]);
+        assert!(both.contains("\nbroken          on-time in 1 of 2 runs\n"), "{both}");
     }
 }

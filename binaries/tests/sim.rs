@@ -164,6 +164,17 @@ fn a_broken_law_ends_with_one_and_says_seed_and_commit_first() {
 }
 
 #[test]
+fn who_never_saw_a_picture_is_not_forgotten() {
+    let story = PAIR
+        .replace("viewer = [", "viewer = [{ name = 'blind', city = 'There', stream = 'none' },");
+    let (_, stdout, _) = sim(&[&file("blind.toml", &story)]);
+    assert!(stdout.contains("\nblind: 1 viewer never saw a picture.\n"), "{stdout}");
+    let page = path("blind.html");
+    sim(&[&file("blind.toml", &story), "--html", &page]);
+    assert!(fs::read_to_string(page).unwrap().contains("blind: 1 viewer never saw a picture."));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_trace_and_another_one_does_not() {
     let story = file("trace.toml", PAIR);
     let trace = |name: &str, seed: &str| {

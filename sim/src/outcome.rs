@@ -87,6 +87,17 @@ pub fn rows(plan: &Plan, evidence: &Evidence, net: &Net) -> Vec<Row> {
     routes.into_iter().map(row).collect()
 }
 
+/// Who watched and never saw a picture: how many of each name.
+pub fn blind(plan: &Plan, evidence: &Evidence) -> BTreeMap<String, usize> {
+    let mut blind = BTreeMap::new();
+    for (person, seen) in plan.people.iter().zip(&evidence.people) {
+        if person.script.film.is_none() && seen.frames.is_empty() {
+            *blind.entry(person.name.clone()).or_default() += 1;
+        }
+    }
+    blind
+}
+
 fn key(plan: &Plan, person: usize, at: SocketAddr) -> Option<Key> {
     let (publisher, first) = plan.publisher(person)?;
     let node = plan.node_at(at)?;

@@ -61,7 +61,7 @@ mod tests {
             cities: vec![0],
         };
         let verdict = Verdict { broken, expected, overdue: Vec::new() };
-        let run = Run { seed: 7, verdict, rows: vec![row] };
+        let run = Run { seed: 7, verdict, rows: vec![row], blind: Default::default() };
         let text = text(&Document::new("four-cities", &run)).expect("it can be written");
         let value: serde_json::Value = serde_json::from_str(&text).expect("it can be read");
         let expected = serde_json::json!({

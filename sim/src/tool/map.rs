@@ -16,8 +16,9 @@ const COLOURS: usize = 8;
 const LANE: f64 = 9.0;
 /// What all lanes may take.
 const LANES: f64 = 70.0;
-/// With more links, their round trips are told only to the mouse.
-const LABELLED: usize = 15;
+/// Where a link's round trip may stand: not in the middle, where two diagonals would meet. Where
+/// there is no room, it is told only to the mouse.
+const SPOTS: [f64; 4] = [0.45, 0.6, 0.35, 0.7];
 /// Sizes of a label's characters and lines, about.
 const LETTER: (f64, f64) = (8.0, 17.0);
 /// From a city to its label.
@@ -48,14 +49,21 @@ pub(super) fn html(plan: &Plan, rows: &[Row]) -> String {
         let top = y / height * 100.0;
         let _ = writeln!(words, "<i class=\"north\" style=\"top:{top:.2}%\">{name}</i>");
     }
-    links(&mut svg, &mut words, &plan.atlas, &layout);
+    let mut taken = labels(&mut words, plan, &layout);
+    links(&mut svg, &mut words, &plan.atlas, &layout, &mut taken);
+    // A plan's atlas has roads, or there would be no plan.
+    let roads = plan.atlas.roads().unwrap_or_default();
+    let crowd = if rows.len() > COLOURS { " crowd" } else { "" };
+    let _ = writeln!(svg, "<g class=\"routes{crowd}\">");
     for (number, row) in rows.iter().enumerate() {
-        route(&mut svg, &layout, number, rows.len(), row);
+        let legs: Vec<_> =
+            row.cities.windows(2).flat_map(|leg| roads.between(leg[0], leg[1])).collect();
+        route(&mut svg, &layout, (number, rows.len()), &row.name, &legs);
     }
+    svg.push_str("</g>\n");
     for [x, y] in &layout.places {
         let _ = writeln!(svg, "<circle class=\"city\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\"/>");
     }
-    labels(&mut words, plan, &layout);
     format!("{svg}</svg>\n{words}</div>\n")
 }
 
@@ -63,39 +71,53 @@ fn at(layout: &Layout, [x, y]: [f64; 2]) -> String {
     format!("--x:{:.2}%;top:{:.2}%", x / WIDTH * 100.0, y / layout.height * 100.0)
 }
 
-fn links(svg: &mut String, words: &mut String, atlas: &Atlas, layout: &Layout) {
+fn links(
+    svg: &mut String,
+    words: &mut String,
+    atlas: &Atlas,
+    layout: &Layout,
+    taken: &mut Vec<[f64; 4]>,
+) {
     for link in &atlas.links {
         let ends = [0, 1].map(|end| atlas.city(&link.between[end]).ok());
         let [Some(one), Some(other)] = ends else { continue };
         let ([ax, ay], [bx, by]) = (layout.places[one], layout.places[other]);
         let [from, to] = [0, 1].map(|end| escape(&link.between[end]));
-        let rtt = link.line.rtt_ms;
+        let rtt = format!("{} ms", link.line.rtt_ms);
         let _ = writeln!(
             svg,
             "<path class=\"link\" d=\"M{ax:.1} {ay:.1}L{bx:.1} {by:.1}\">\
-             <title>{from} – {to}: {rtt} ms</title></path>"
+             <title>{from} – {to}: {rtt}</title></path>"
         );
-        if atlas.links.len() <= LABELLED {
-            // Not in the middle, where two diagonals would meet.
-            let place = at(layout, [ax * 0.55 + bx * 0.45, ay * 0.55 + by * 0.45]);
-            let _ = writeln!(words, "<b class=\"rtt\" style=\"{place}\">{rtt} ms</b>");
+        let (wide, high) = (rtt.chars().count() as f64 * LETTER.0, LETTER.1);
+        let spots = SPOTS.map(|along| [ax + (bx - ax) * along, ay + (by - ay) * along]);
+        let around =
+            |[x, y]: [f64; 2]| [x - wide / 2.0, y - high / 2.0, x + wide / 2.0, y + high / 2.0];
+        let is_free =
+            |spot: &[f64; 2]| taken.iter().all(|other| overlap(around(*spot), *other) == 0.0);
+        if let Some(spot) = spots.into_iter().find(is_free) {
+            taken.push(around(spot));
+            let _ = writeln!(words, "<b class=\"rtt\" style=\"{}\">{rtt}</b>", at(layout, spot));
         }
     }
 }
 
 /// A route from city to city, beside the other routes, with an arrow on every leg.
-fn route(svg: &mut String, layout: &Layout, number: usize, count: usize, row: &Row) {
+fn route(
+    svg: &mut String,
+    layout: &Layout,
+    (number, count): (usize, usize),
+    name: &str,
+    legs: &[&(CityIndex, CityIndex)],
+) {
     let gap = LANE.min(LANES / count as f64);
     let lane = (number as f64 - (count as f64 - 1.0) / 2.0) * gap;
-    let mut cities: Vec<CityIndex> = row.cities.clone();
-    cities.dedup();
-    let class = colour(number);
-    let name = escape(&row.name);
+    let (class, name) = (colour(number), escape(name));
     let _ = writeln!(svg, "<g class=\"route {class}\" id=\"line{number}\"><title>{name}</title>");
-    for leg in cities.windows(2) {
+    for (from, to) in legs {
         // The same side for both directions, or two routes would lie on each other.
-        let side = if leg[0] < leg[1] { 1.0 } else { -1.0 };
-        let ([ax, ay], [bx, by]) = (layout.places[leg[0]], layout.places[leg[1]]);
+        let side = if from < to { 1.0 } else { -1.0 };
+        let ([ax, ay], [bx, by]) = (layout.places[*from], layout.places[*to]);
         let (dx, dy) = (bx - ax, by - ay);
         let long = dx.hypot(dy).max(1.0);
         let (ux, uy) = (dx / long, dy / long);
@@ -114,8 +136,8 @@ fn route(svg: &mut String, layout: &Layout, number: usize, count: usize, row: &R
     svg.push_str("</g>\n");
 }
 
-/// Each city's name and who is there, where it covers least.
-fn labels(words: &mut String, plan: &Plan, layout: &Layout) {
+/// Each city's name and who is there, where it covers least; and the boxes that are taken.
+fn labels(words: &mut String, plan: &Plan, layout: &Layout) -> Vec<[f64; 4]> {
     let dot = |[x, y]: &[f64; 2]| [x - 8.0, y - 8.0, x + 8.0, y + 8.0];
     let mut taken: Vec<[f64; 4]> = layout.places.iter().map(dot).collect();
     for (city, place) in layout.places.iter().enumerate() {
@@ -145,6 +167,7 @@ fn labels(words: &mut String, plan: &Plan, layout: &Layout) {
             "<div class=\"place {side}\" style=\"{style}\"><b>{name}</b><span>{here}</span></div>"
         );
     }
+    taken
 }
 
 /// What two boxes (left, top, right, bottom) have in common.

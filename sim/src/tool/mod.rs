@@ -89,10 +89,11 @@ fn tell(
     let (name, about) = (table::shown(&story.name), table::shown(&story.about));
     let (seconds, world) = (story.seconds, flags.world.name());
     let table = table::text(rows);
+    let blind: String = table::blind(runs).into_iter().map(|line| line + "\n").collect();
     let summary = verdict::text(story, runs);
     print(&format!(
         "{failures}{gap}{name}: {about}\n{seconds} s {world}, {told}; times in milliseconds\n\n\
-         {table}\n{summary}"
+         {table}{blind}\n{summary}"
     ))?;
     Ok(failures.is_empty())
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::flags::World;
 use super::happening::{self, Happening};
 use super::markup::escape;
-use super::runs::Whole;
+use super::runs::{Run, Whole};
 use super::{chart, map, table, verdict};
 use crate::COMMIT;
 use crate::outcome::Row;
@@ -20,7 +20,7 @@ pub(super) fn text(whole: &Whole, world: World) -> String {
     let (seconds, seed, world) = (story.seconds, whole.run.seed, world.name());
     let happenings = happening::all(plan);
     let (map, charts) = (map::html(plan, rows), charts(rows, seconds, &happenings));
-    let (table, verdict, style) = (routes(rows), laws(whole), highlights(rows.len()));
+    let (table, verdict, style) = (routes(&whole.run), laws(whole), highlights(rows.len()));
     let events = list(&happenings);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
@@ -32,17 +32,14 @@ pub(super) fn text(whole: &Whole, world: World) -> String {
     )
 }
 
-fn routes(rows: &[Row]) -> String {
-    if rows.is_empty() {
-        return "<p>Nobody saw a picture.</p>\n".to_owned();
-    }
+fn routes(run: &Run) -> String {
     let heads: String =
         table::heads().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
     let mut text = format!(
         "<section><h2>Routes</h2>\n<div class=\"wide\"><table>\n<thead><tr>{heads}</tr></thead>\n\
          <tbody>\n"
     );
-    for (number, row) in rows.iter().enumerate() {
+    for (number, row) in run.rows.iter().enumerate() {
         let cells: String =
             table::cells(row).iter().map(|cell| format!("<td>{cell}</td>")).collect();
         let (class, name) = (map::colour(number), escape(&row.name));
@@ -53,8 +50,13 @@ fn routes(rows: &[Row]) -> String {
              <i class=\"key {class}\"></i>{name}</a></th>{cells}</tr>"
         );
     }
-    text + "</tbody></table></div>\n<p class=\"facts\">Times in milliseconds. The floor is what the \
-            light path takes; overhead is what p99 is above it.</p></section>\n"
+    text += "</tbody></table></div>\n";
+    for sentence in table::blind(std::slice::from_ref(run)) {
+        let _ = writeln!(text, "<p class=\"bad\">{}</p>", escape(&sentence));
+    }
+    text + "<p class=\"facts\">Times in milliseconds. The floor is what the light path takes; \
+            overhead is what p99 is above it. Point at a row to see its way on the map.</p>\n\
+            </section>\n"
 }
 
 /// The mouse over a row shows its line on the map.
@@ -122,7 +124,6 @@ mod tests {
     use crate::laws::{Breach, Law, Verdict};
     use crate::plan::Plan;
     use crate::story::Story;
-    use crate::tool::runs::Run;
 
     /// Ends the words around it, if it can.
     const EVIL: &str = "</title></style>\\\"'><script>alert(1)</script>&amp;<b a=";
@@ -157,7 +158,7 @@ mod tests {
         let at = std::time::Duration::from_secs(3);
         let breach = Breach { law: Law::OnTime, at, who: EVIL.to_owned(), what: EVIL.to_owned() };
         let verdict = Verdict { broken: vec![breach], ..Verdict::default() };
-        let run = Run { seed: 1, verdict, rows: vec![row] };
+        let run = Run { seed: 1, verdict, rows: vec![row], blind: [(EVIL.to_owned(), 1)].into() };
         text_of(Whole { plan, run, trace: String::new() })
     }
 

@@ -1,5 +1,6 @@
 //! Tells a story once, or with many seeds on all cores. It prints nothing.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -21,6 +22,8 @@ pub(super) struct Run {
     pub(super) seed: u64,
     pub(super) verdict: Verdict,
     pub(super) rows: Vec<Row>,
+    /// How many viewers of each name never saw a picture.
+    pub(super) blind: BTreeMap<String, usize>,
 }
 
 /// The same, with what a page about it needs.
@@ -57,7 +60,8 @@ fn tell(
     let told = world.tell(&plan, trace, progress)?;
     let verdict = laws::judge(&plan, &told.evidence)?;
     let rows = outcome::rows(&plan, &told.evidence, &plan.net()?);
-    Ok(Whole { plan, run: Run { seed, verdict, rows }, trace: told.trace })
+    let blind = outcome::blind(&plan, &told.evidence);
+    Ok(Whole { plan, run: Run { seed, verdict, rows, blind }, trace: told.trace })
 }
 
 /// Tells a story with `count` seeds from `first` on.

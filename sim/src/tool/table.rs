@@ -1,5 +1,8 @@
 //! The routes of a story in a table for terminals; figures in milliseconds.
 
+use std::collections::BTreeMap;
+
+use super::runs::Run;
 use crate::outcome::Row;
 
 /// What stands above each column but the first.
@@ -30,9 +33,6 @@ pub(super) fn heads() -> impl Iterator<Item = &'static str> {
 
 /// The table.
 pub(super) fn text(rows: &[Row]) -> String {
-    if rows.is_empty() {
-        return "Nobody saw a picture.\n".to_owned();
-    }
     let head: Vec<String> = heads().map(str::to_owned).collect();
     let line = |row: &Row| [vec![shown(&row.name)], cells(row).to_vec()].concat();
     let lines: Vec<Vec<String>> = [head].into_iter().chain(rows.iter().map(line)).collect();
@@ -49,6 +49,19 @@ pub(super) fn text(rows: &[Row]) -> String {
     text
 }
 
+/// Who is in no row, because they never saw a picture; a sentence for each name.
+pub(super) fn blind(runs: &[Run]) -> Vec<String> {
+    let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, count) in runs.iter().flat_map(|run| &run.blind) {
+        *all.entry(name).or_default() += count;
+    }
+    let sentence = |(name, count): (&str, usize)| {
+        let s = if count == 1 { "" } else { "s" };
+        format!("{}: {count} viewer{s} never saw a picture.", shown(name))
+    };
+    all.into_iter().map(sentence).collect()
+}
+
 /// A name as a terminal may see it: in one line.
 pub(super) fn shown(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -57,6 +70,7 @@ pub(super) fn shown(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::laws::Verdict;
 
     fn row(name: &str, floor_ms: f64) -> Row {
         Row {
@@ -86,7 +100,16 @@ Zürich  via b         1    9.5    9.5   12.7  1234.6       3.2     870.0       
     }
 
     #[test]
-    fn a_story_without_pictures_says_so() {
-        assert_eq!(text(&[]), "Nobody saw a picture.\n");
+    fn who_saw_nothing_is_not_forgotten() {
+        let run = |names: &[(&str, usize)]| Run {
+            seed: 1,
+            verdict: Verdict::default(),
+            rows: Vec::new(),
+            blind: names.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+        };
+        assert_eq!(
+            blind(&[run(&[("slow", 1)]), run(&[]), run(&[("far", 1), ("slow", 2)])]),
+            ["far: 1 viewer never saw a picture.", "slow: 3 viewers never saw a picture."]
+        );
     }
 }

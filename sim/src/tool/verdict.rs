@@ -106,7 +106,12 @@ mod tests {
 
     fn run(seed: u64, broken: &[Law]) -> Run {
         let broken = broken.iter().zip(10..).map(|(law, at)| breach(*law, at)).collect();
-        Run { seed, verdict: Verdict { broken, ..Verdict::default() }, rows: Vec::new() }
+        Run {
+            seed,
+            verdict: Verdict { broken, ..Verdict::default() },
+            rows: Vec::new(),
+            blind: Default::default(),
+        }
     }
 
     fn story() -> Story {
@@ -137,7 +142,10 @@ mod tests {
     #[test]
     fn a_law_that_was_kept_after_all_is_a_failure() {
         let verdict = Verdict { overdue: vec![Law::PictureReturns], ..Verdict::default() };
-        let text = failures(&story(), &[Run { seed: 3, verdict, rows: Vec::new() }]);
+        let text = failures(
+            &story(),
+            &[Run { seed: 3, verdict, rows: Vec::new(), blind: Default::default() }],
+        );
         assert!(text.starts_with("seed 3, ") && text.contains("kept after all: picture-returns"));
     }
 

@@ -69,7 +69,11 @@ pub fn rows(plan: &Plan, evidence: &Evidence, net: &Net) -> Vec<Row> {
             collected.viewers.insert(person);
             collected.floor = route.floor;
             collected.startup = collected.startup.max(first.saturating_sub(attempt.asked));
-            collected.freezes += viewer::freezes(frames);
+            // From the last picture of the try before, since a break is a freeze to who watches.
+            let before = attempt.frames_before.saturating_sub(1);
+            let end = attempt.frames_before + frames.len();
+            let screen = seen.frames.get(before..end).unwrap_or_default();
+            collected.freezes += viewer::freezes(screen);
             for frame in frames.iter().filter(|frame| frame.captured >= first + CATCH_UP) {
                 let latency = frame.latency();
                 collected.latencies.push(latency);

@@ -19,6 +19,8 @@ const LANES: f64 = 70.0;
 /// Where a link's round trip may stand: not in the middle, where two diagonals would meet. Where
 /// there is no room, it is told only to the mouse.
 const SPOTS: [f64; 4] = [0.45, 0.6, 0.35, 0.7];
+/// Between closer cities, routes are closer to each other as well.
+const ROOMY: f64 = 250.0;
 /// Sizes of a label's characters and lines, about.
 const LETTER: (f64, f64) = (8.0, 17.0);
 /// From a city to its label.
@@ -121,7 +123,8 @@ fn route(
         let (dx, dy) = (bx - ax, by - ay);
         let long = dx.hypot(dy).max(1.0);
         let (ux, uy) = (dx / long, dy / long);
-        let (nx, ny) = (-uy * lane * side, ux * lane * side);
+        let aside = lane * side * (long / ROOMY).min(1.0);
+        let (nx, ny) = (-uy * aside, ux * aside);
         let (mx, my) = ((ax + bx) / 2.0, (ay + by) / 2.0);
         let (px, py) = (mx + nx * 2.0, my + ny * 2.0);
         let _ = write!(svg, "<path d=\"M{ax:.1} {ay:.1}Q{px:.1} {py:.1} {bx:.1} {by:.1}\"/>");

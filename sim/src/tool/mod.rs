@@ -53,21 +53,23 @@ fn one(flags: &SimFlags, story: &Story) -> Result<bool, String> {
     if let Some(page) = page {
         page.write(&page::text(&whole, flags.world))?;
     }
-    let document = json::text(&Document::new(&story.name, &whole.run))?;
+    let json = || json::text(&Document::new(&story.name, &whole.run));
     let told = format!("seed {}", flags.seed);
-    tell(flags, story, std::slice::from_ref(&whole.run), &whole.run.rows, &told, &document)
+    tell(flags, story, std::slice::from_ref(&whole.run), &whole.run.rows, &told, json)
 }
 
 fn many(flags: &SimFlags, story: &Story, count: u64) -> Result<bool, String> {
     let many = runs::many(story, flags.seed, count, flags.world)?;
-    let documents = many.runs.iter().map(|run| Document::new(&story.name, run));
-    let documents = json::text(&documents.collect::<Vec<_>>())?;
+    let json = || {
+        let documents = many.runs.iter().map(|run| Document::new(&story.name, run));
+        json::text(&documents.collect::<Vec<_>>())
+    };
     let told = format!(
         "seeds {} to {}; frames, viewers and freezes of all runs, their longest start-up",
         flags.seed,
         flags.seed + (count - 1)
     );
-    tell(flags, story, &many.runs, &many.rows, &told, &documents)
+    tell(flags, story, &many.runs, &many.rows, &told, json)
 }
 
 /// Prints what came of it; whether everything is as it should be.
@@ -77,22 +79,23 @@ fn tell(
     runs: &[Run],
     rows: &[Row],
     told: &str,
-    json: &str,
+    json: impl FnOnce() -> Result<String, String>,
 ) -> Result<bool, String> {
     let failures = verdict::failures(story, runs);
     if flags.json {
         eprint!("{failures}");
-        print(json)?;
+        print(&json()?)?;
         return Ok(failures.is_empty());
     }
     let gap = if failures.is_empty() { "" } else { "\n" };
-    let (name, about) = (table::shown(&story.name), table::shown(&story.about));
+    let colon = if story.about.is_empty() { "" } else { ": " };
+    let title = table::shown(&[&story.name, colon, &story.about].concat());
     let (seconds, world) = (story.seconds, flags.world.name());
     let table = table::text(rows);
     let blind: String = table::blind(runs).into_iter().map(|line| line + "\n").collect();
     let summary = verdict::text(story, runs);
     print(&format!(
-        "{failures}{gap}{name}: {about}\n{seconds} s {world}, {told}; times in milliseconds\n\n\
+        "{failures}{gap}{title}\n{seconds} s {world}, {told}; times in milliseconds\n\n\
          {table}{blind}\n{summary}"
     ))?;
     Ok(failures.is_empty())

@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn many_frames_are_thinned_out_and_outliers_stay() {
         let mut points: Vec<_> = (0..30_000).map(|n| (f64::from(n) / 3_000.0, 110.0)).collect();
-        points[17_000].1 = 900.0;
+        points[17_003].1 = 900.0;
         let strokes = strokes(points);
         assert_eq!(strokes.len(), MOMENTS);
         let tall = strokes.iter().filter(|stroke| {

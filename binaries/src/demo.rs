@@ -1,6 +1,8 @@
 //! `farcast demo`: the settings of an origin and two edges in one process, and what to tell about
 //! them; it opens no socket.
 
+pub mod places;
+
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,6 +12,7 @@ use crate::address::{Listen, NodeUrl, Public};
 use crate::config::{Edge, Log, Runtime, Wishes};
 use crate::error::StartError;
 use crate::node::{self, DEFAULT_PORT, NO_INTERFACE, Role, Settings};
+use places::{PlaceFlags, Places, Route, milliseconds};
 
 /// The flags of `farcast demo`.
 #[derive(Debug, Args)]
@@ -18,6 +21,8 @@ pub struct DemoFlags {
     #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT,
           value_parser = clap::value_parser!(u16).range(1..=LAST_BASE))]
     port_base: u16,
+    #[command(flatten)]
+    places: PlaceFlags,
     /// The async runtime: tokio or smol [default: tokio]
     #[arg(long, env = "FARCAST_RUNTIME")]
     runtime: Option<Runtime>,
@@ -38,7 +43,8 @@ impl DemoFlags {
     /// The demo on a machine with these IPs, loopback included.
     pub fn demo(&self, interfaces: &[IpAddr]) -> Result<Demo, StartError> {
         let host = Host::new(interfaces);
-        let nodes: Vec<Settings> = ROLES
+        let places = self.places.places()?;
+        let mut nodes: Vec<Settings> = ROLES
             .iter()
             .zip(self.port_base..=u16::MAX)
             .map(|(role, port)| {
@@ -52,7 +58,11 @@ impl DemoFlags {
                 Settings::new(wishes, role, interfaces)
             })
             .collect::<Result<_, StartError>>()?;
-        let table = table(self.port_base, &host);
+        if let Some(places) = &places {
+            let homes = places.homes(ROLES.iter().map(|role| role.name))?;
+            nodes.iter_mut().zip(homes).for_each(|(node, home)| node.home = Some(home));
+        }
+        let table = table(self.port_base, &host, places.as_ref());
         Ok(Demo { nodes, table })
     }
 }
@@ -113,29 +123,65 @@ fn edges(base: u16) -> Result<Vec<Edge>, StartError> {
     edges.collect::<Result<_, String>>().map_err(StartError)
 }
 
-fn table(base: u16, host: &Host) -> String {
-    let mut text = String::from("Farcast demo: an origin and two edges, open to everybody.\n\n");
-    let media = host.media.unwrap_or(Ipv4Addr::LOCALHOST.into());
-    let mut line = |left: &str, middle: &str, right: &str| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {left:<8}  {middle:<21}  {right}");
+fn table(base: u16, host: &Host, places: Option<&Places>) -> String {
+    let mut text = String::from("Farcast demo: an origin and two edges, open to everybody");
+    // Writing to a String cannot fail.
+    let _ = match places {
+        Some(places) => write!(
+            text,
+            ",\nas far from each other as {} says. This machine's browsers are in {}.\n\n",
+            places.atlas,
+            places.viewer()
+        ),
+        None => write!(text, ".\n\n"),
     };
-    line("node", "pages", "media (UDP)");
-    for (role, port) in ROLES.iter().zip(base..=u16::MAX) {
-        let pages = format!("http://localhost:{port}");
-        line(role.name, &pages, &SocketAddr::new(media, port).to_string());
+    let media = host.media.unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let cities: Vec<&str> = (0..ROLES.len()).map_while(|node| Some(places?.city(node))).collect();
+    let width = cities.iter().map(|city| city.chars().count() + 2).max().unwrap_or(0);
+    let mut line = |left: &str, city: &str, middle: &str, right: &str| {
+        let _ = writeln!(text, "  {left:<8}  {city:<width$}{middle:<21}  {right}");
+    };
+    line("node", if cities.is_empty() { "" } else { "city" }, "pages", "media (UDP)");
+    for (node, (role, port)) in ROLES.iter().zip(base..=u16::MAX).enumerate() {
+        let city = cities.get(node).copied().unwrap_or_default();
+        let media = SocketAddr::new(media, port).to_string();
+        line(role.name, city, &page(port), &media);
     }
-    let origin = format!("http://localhost:{base}");
+    let origin = page(base);
     let _ = write!(
         text,
         "\n  publish   {origin}/publish?stream=stream1\
          \n  watch     {origin}/player?stream=stream1\
-         \n  balancer  {origin}/?action=server_list\n\nCtrl-C ends it.\n"
+         \n  balancer  {origin}/?action=server_list\n"
     );
+    text.extend(places.map(|places| routes(base, places)));
+    text += "\nCtrl-C ends it.\n";
     if host.media.is_none() {
         let _ = write!(text, "\nNo picture will come: {NO_INTERFACE}\n");
     }
     text
+}
+
+/// What light needs on the way over each node, and where to see what we need.
+fn routes(base: u16, places: &Places) -> String {
+    let viewer = places.viewer();
+    let mut text = format!("\nFrom {viewer} to {viewer}, glass to glass:\n\n");
+    for (node, (role, port)) in ROLES.iter().zip(base..=u16::MAX).enumerate() {
+        let Route { floor, rtt } = places.route(node);
+        let (name, floor, rtt) = (role.name, milliseconds(floor), milliseconds(rtt));
+        let _ = writeln!(
+            text,
+            "  via {name}: the light path takes {floor} ms, all round trips {rtt} ms\n  \
+             {}/latency?auto=1&stream=latency&server={}&floor={floor}&rtt={rtt}&route=via+{name}",
+            page(base),
+            page(port)
+        );
+    }
+    text
+}
+
+fn page(port: u16) -> String {
+    format!("http://localhost:{port}")
 }
 
 const ROLES: [Role; 3] = [
@@ -153,7 +199,7 @@ mod tests {
     const V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 5));
 
     fn flags(port_base: u16) -> DemoFlags {
-        DemoFlags { port_base, runtime: None, log: None }
+        DemoFlags { port_base, places: PlaceFlags::default(), runtime: None, log: None }
     }
 
     fn loopback() -> Vec<IpAddr> {
@@ -195,6 +241,38 @@ mod tests {
              publish   http://localhost:8080/publish?stream=stream1\n  \
              watch     http://localhost:8080/player?stream=stream1\n  \
              balancer  http://localhost:8080/?action=server_list\n\n\
+             Ctrl-C ends it.\n"
+        );
+    }
+
+    #[test]
+    fn the_table_of_an_atlas_has_cities_and_what_light_needs() {
+        let mut flags = flags(8080);
+        flags.places = PlaceFlags::named("four-cities");
+        let demo = flags.demo(&[loopback(), vec![V4]].concat()).unwrap();
+        assert!(demo.nodes.iter().all(|node| node.home.is_some()));
+        assert_eq!(
+            demo.table,
+            "Farcast demo: an origin and two edges, open to everybody,\n\
+             as far from each other as four-cities says. This machine's browsers are in \
+             Novosibirsk.\n\n  \
+             node      city       pages                  media (UDP)\n  \
+             origin    Frankfurt  http://localhost:8080  192.168.1.5:8080\n  \
+             edge1     New York   http://localhost:8081  192.168.1.5:8081\n  \
+             edge2     Singapore  http://localhost:8082  192.168.1.5:8082\n\n  \
+             publish   http://localhost:8080/publish?stream=stream1\n  \
+             watch     http://localhost:8080/player?stream=stream1\n  \
+             balancer  http://localhost:8080/?action=server_list\n\n\
+             From Novosibirsk to Novosibirsk, glass to glass:\n\n  \
+             via origin: the light path takes 90 ms, all round trips 180 ms\n  \
+             http://localhost:8080/latency?auto=1&stream=latency\
+             &server=http://localhost:8080&floor=90&rtt=180&route=via+origin\n  \
+             via edge1: the light path takes 172 ms, all round trips 344 ms\n  \
+             http://localhost:8080/latency?auto=1&stream=latency\
+             &server=http://localhost:8081&floor=172&rtt=344&route=via+edge1\n  \
+             via edge2: the light path takes 289.5 ms, all round trips 579 ms\n  \
+             http://localhost:8080/latency?auto=1&stream=latency\
+             &server=http://localhost:8082&floor=289.5&rtt=579&route=via+edge2\n\n\
              Ctrl-C ends it.\n"
         );
     }

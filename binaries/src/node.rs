@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use farcast_adapters::http::plain_http_warning;
 use farcast_core::config::{Access, Addresses, Config, Edge};
 use farcast_core::limits;
+use farcast_sim::wired::Home;
 
 use crate::config::{self, Log, Runtime, Tls, Wishes};
 use crate::error::StartError;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub runtime: Runtime,
     /// How much the log says.
     pub log: Log,
+    /// Where the node is in a world with distances; `None`: in this one.
+    pub home: Option<Home>,
     /// What the operator should know, though the node starts.
     pub warnings: Vec<String>,
 }
@@ -90,6 +93,7 @@ impl Settings {
             ca: wishes.tls.ca,
             runtime: wishes.runtime.unwrap_or_default(),
             log: wishes.log.unwrap_or_default(),
+            home: None,
             warnings: wishes.edge.iter().filter_map(exposed).collect(),
         })
     }

@@ -19,6 +19,7 @@ use farcast_core::config::{Birth, Config};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::node::Node;
 use farcast_core::report::Level;
+use farcast_sim::wired::{Base, Wired};
 use futures_lite::future;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -104,11 +105,22 @@ fn live(settings: Settings, tell: &Sender<News>) {
 
 fn node(settings: Settings, tell: &Sender<News>) -> Result<(), StartError> {
     let ended = match settings.runtime {
-        // Boxed: a node is large, and a thread's stack is not the place for it.
-        Runtime::Tokio => tokio::block_on(Box::pin(on(tokio::Tokio, settings, tell))),
-        Runtime::Smol => smol::block_on(Box::pin(on(smol::Smol, settings, tell))),
+        Runtime::Tokio => tokio::block_on(at_home(tokio::Tokio, settings, tell)),
+        Runtime::Smol => smol::block_on(at_home(smol::Smol, settings, tell)),
     };
     ended.map_err(|error| StartError(format!("cannot start the runtime: {error}")))?
+}
+
+async fn at_home<R: Base>(
+    runtime: R,
+    settings: Settings,
+    tell: &Sender<News>,
+) -> Result<(), StartError> {
+    // Boxed: a node is large, and a thread's stack is not the place for it.
+    match settings.home.clone() {
+        Some(home) => Box::pin(on(Wired::new(runtime, home), settings, tell)).await,
+        None => Box::pin(on(runtime, settings, tell)).await,
+    }
 }
 
 async fn on<R: runtime::Runtime>(
@@ -163,12 +175,18 @@ fn bound_config(mut config: Config, bound: &Bound) -> Config {
 }
 
 fn birth(start: Instant) -> Result<Birth, StartError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|_| no_randomness())?;
+    let seed = randomness()?;
     let calendar = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(|_| {
         StartError("this machine's clock stands before 1970; set it right first".into())
     })?;
     Ok(Birth { seed, calendar, start })
+}
+
+/// From the operating system.
+pub(crate) fn randomness() -> Result<[u8; 32], StartError> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|_| no_randomness())?;
+    Ok(random)
 }
 
 fn crypto() -> Result<Crypto, StartError> {

@@ -267,6 +267,47 @@ fn token_says_what_is_wrong_without_the_secret() {
 }
 
 #[test]
+fn a_demo_that_cannot_be_anywhere_says_where_it_can() {
+    let demo = |args: &[&str]| {
+        let output = run(FARCAST, &[&["demo"], args].concat(), &[]);
+        assert!(stdout(&output).is_empty());
+        (output.status.code().unwrap(), stderr(&output).to_owned())
+    };
+    let (code, text) = demo(&["--atlas", "four-cities", "--viewer", "Atlantis"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        text,
+        "farcast: --viewer Atlantis: there is no city called Atlantis; there are Novosibirsk, \
+         Frankfurt, New York, Singapore\n"
+    );
+    let (code, text) = demo(&["--atlas", "none/atlas.toml"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        text,
+        "farcast: cannot read the atlas none/atlas.toml: No such file or directory (os error 2); \
+         take the one that is built in, four-cities, or name a TOML file like \
+         sim/atlases/four-cities.toml\n"
+    );
+    let cities = "city = [{ name = \"A\" }, { name = \"B\" }]\n";
+    let wrong = file("wrong-atlas.toml", cities);
+    let (code, text) = demo(&["--atlas", &wrong]);
+    assert_eq!(code, 1);
+    assert!(text.contains("wrong-atlas.toml cannot be: ") && text.contains("add a [[link]]"));
+    let link = "link = [{ between = [\"A\", \"B\"], rtt_ms = 10 }]\n";
+    let small = file("small-atlas.toml", &format!("{cities}{link}"));
+    let (code, text) = demo(&["--atlas", &small]);
+    assert_eq!(code, 1);
+    assert!(
+        text.ends_with(
+            "too few cities to choose one for edge1; say where it is with --edge CITY\n"
+        )
+    );
+    let (code, text) = demo(&["--viewer", "Frankfurt"]);
+    assert_eq!(code, 2);
+    assert!(text.contains("--atlas <NAME|FILE>"), "{text}");
+}
+
+#[test]
 fn help_names_every_flag_and_no_secret() {
     let output = run(ORIGIN, &["--help"], &[("FARCAST_KEYS", SECRET)]);
     let help = stdout(&output);

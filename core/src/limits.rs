@@ -62,6 +62,9 @@ pub const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 /// and about the longest round trip; what is missing would come back too late.
 pub const PAUSE: Duration = Duration::from_millis(250);
 
+/// Packets that may be missing at first because others overtook them.
+pub const REORDERED: u64 = 16;
+
 /// Between two polls of an edge's load.
 pub const POLL: Duration = Duration::from_secs(1);
 /// How long one poll may take.
@@ -75,11 +78,12 @@ pub const RELAY_CALL: Duration = Duration::from_secs(5);
 pub const RELAY_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(250), Duration::from_secs(5));
 
-/// Packets of one track at one sink that can be repeated, and for how long: more than a second of
-/// 2.5 Mbit/s, and far more than a round trip.
+/// Packets of one track at one sink that can be repeated, and for how long. A repair that is younger
+/// than this reaches the far side of the world within a second of its capture; an older one would
+/// show a picture that nobody wants to act on any more, where a keyframe shows the present.
 pub const REPAIR_PACKETS: usize = 512;
 /// See [`REPAIR_PACKETS`].
-pub const REPAIR_AGE: Duration = Duration::from_secs(2);
+pub const REPAIR_AGE: Duration = Duration::from_millis(650);
 /// Addresses that one session may be reached at; a phone changes them now and then.
 pub const PEER_ADDRESSES: usize = 8;
 /// How long a token that a node makes for itself is good; it makes one for every call.

@@ -19,9 +19,14 @@ impl Seed {
     /// A stream of its own for one room, so that what other rooms draw does not change it.
     #[must_use]
     pub fn fork(&mut self) -> Self {
-        let mut seed = [0; 32];
-        self.0.fill_bytes(&mut seed);
-        Seed::new(seed)
+        Seed::new(self.bytes())
+    }
+
+    /// 256 random bits, enough to be born with.
+    pub fn bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.0.fill_bytes(&mut bytes);
+        bytes
     }
 
     /// 64 random bits.

@@ -10,6 +10,7 @@ mod faults;
 mod guest;
 pub mod handshake;
 mod host;
+pub mod hosts;
 pub mod laws;
 pub mod memory;
 pub mod net;
@@ -24,7 +25,9 @@ pub mod tool;
 pub mod trace;
 pub mod turmoil;
 pub mod viewer;
+pub mod visit;
 pub mod wire;
+pub mod wired;
 pub mod wish;
 pub mod world;
 

@@ -1,5 +1,5 @@
 //! Tracks whose source paused and skipped packets: repairs would bring back pictures that are too
-//! old, so a keyframe is better.
+//! old, so what is missing is not wanted any more, and a keyframe is.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -10,16 +10,36 @@ use crate::media::packet::Packet;
 
 /// Where each track's packets have come to.
 #[derive(Debug, Default)]
-pub(crate) struct Holes(BTreeMap<TrackId, (u64, Instant)>);
+pub(crate) struct Holes(BTreeMap<TrackId, Place>);
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    sequence: u64,
+    arrived: Instant,
+    /// Packets below this are not wanted any more.
+    fence: u64,
+}
+
+/// What a run of packets is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passage {
+    /// Whether there is a hole before it.
+    pub(crate) hole: bool,
+    /// Packets below this are not wanted any more.
+    pub(crate) fence: u64,
+}
 
 impl Holes {
-    /// Packets of a track arrived, from `first` to `last`. `true`: after a pause, and some are
-    /// missing.
-    pub(crate) fn opens(&mut self, track: TrackId, first: &Packet, last: &Packet) -> bool {
-        let place = (last.sequence, last.arrived);
-        let Some((sequence, arrived)) = self.0.insert(track, place) else { return false };
-        let paused = first.arrived.saturating_duration_since(arrived) >= limits::PAUSE;
-        paused && first.sequence > sequence + 1
+    /// Packets of a track arrived, from `first` to `last`.
+    pub(crate) fn pass(&mut self, track: TrackId, first: &Packet, last: &Packet) -> Passage {
+        let (sequence, arrived) = (last.sequence, last.arrived);
+        let fresh = Place { sequence, arrived, fence: 0 };
+        let place = self.0.entry(track).or_insert(fresh);
+        let paused = first.arrived.saturating_duration_since(place.arrived) >= limits::PAUSE;
+        let hole = paused && first.sequence > place.sequence + limits::REORDERED;
+        let fence = if hole { first.sequence } else { place.fence };
+        *place = Place { fence, ..fresh };
+        Passage { hole, fence }
     }
 
     /// A track is gone.
@@ -47,11 +67,15 @@ mod tests {
             payload: [].into(),
         };
         let mut holes = Holes::default();
-        let mut opens = |first, last, ms| holes.opens(7, &packet(first, ms), &packet(last, ms));
-        assert!(!opens(10, 19, 0), "a track begins");
-        assert!(!opens(25, 29, 33), "loss without a pause is repaired");
-        assert!(!opens(30, 39, 1_033), "a pause without loss: the picture stood still");
-        assert!(opens(60, 69, 2_033));
-        assert!(!opens(40, 50, 2_040), "late repairs");
+        let mut pass = |first, last, ms| {
+            let passage = holes.pass(7, &packet(first, ms), &packet(last, ms));
+            (passage.hole, passage.fence)
+        };
+        assert_eq!(pass(10, 19, 0), (false, 0), "a track begins");
+        assert_eq!(pass(45, 49, 33), (false, 0), "loss without a pause is repaired");
+        assert_eq!(pass(50, 59, 1_033), (false, 0), "a pause without loss: nothing moved");
+        assert_eq!(pass(62, 69, 2_033), (false, 0), "a pause, and packets out of order");
+        assert_eq!(pass(100, 109, 3_033), (true, 100));
+        assert_eq!(pass(70, 80, 3_040), (false, 100), "late repairs are below the fence");
     }
 }

@@ -79,13 +79,14 @@ impl Hub {
         let (mut packets, mut bytes) = (0, 0);
         for run in arrivals.chunk_by(|one, other| one.0 == other.0) {
             let track = run[0].0;
-            if self.road.holes.opens(track, &run[0].1, &run[run.len() - 1].1) {
+            let passage = self.road.holes.pass(track, &run[0].1, &run[run.len() - 1].1);
+            if passage.hole {
                 self.road.wish(track);
             }
             let Some((_, slot)) = self.streams.source_of(track) else { continue };
             for sink in self.road.fanout.sinks(track) {
                 let member = &mut self.sessions[*sink];
-                for (_, packet) in run {
+                for (_, packet) in run.iter().filter(|(_, p)| p.sequence >= passage.fence) {
                     if member.session.write(slot, track, packet) {
                         packets += 1;
                         bytes += packet.payload.len() as u64;

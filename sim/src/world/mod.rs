@@ -109,10 +109,7 @@ impl World {
     /// Starts a node, again if it was killed: it remembers nothing.
     pub fn start(&mut self, index: NodeIndex) {
         fastrand::seed(self.seed.bits());
-        let mut seed = [0; 32];
-        for part in seed.chunks_exact_mut(8) {
-            part.copy_from_slice(&self.seed.bits().to_be_bytes());
-        }
+        let seed = self.seed.bytes();
         let crypto = self.handshake.crypto();
         let host = &mut self.nodes[index];
         host.life += 1;

@@ -109,7 +109,11 @@ fn many_runs_are_one_table() {
 fn what_cannot_be_told_is_explained() {
     let unknown = file("unknown.toml", &PAIR.replace("seconds", "\n\nsecnds"));
     let nowhere = file("nowhere.toml", &PAIR.replace("city = \"There\"", "city = \"Where\""));
+    let past = file("past.toml", &PAIR.replace("opens_s = 1", "closes_s = -1"));
+    let faults = file("faults.toml", &format!("random_faults = 4000000000{PAIR}"));
     for (args, code, words) in [
+        (vec![&*past], 1, "-1 s is not within the story's 6 s"),
+        (vec![&*faults], 1, "random_faults lies between 0 and 1000"),
         (vec!["four-citys"], 1, "did you mean four-cities?"),
         (vec!["none/story.toml"], 1, "cannot read none/story.toml"),
         (vec![&unknown], 1, "unknown field `secnds`"),

@@ -22,6 +22,7 @@ pub mod script;
 pub mod seals;
 pub mod story;
 pub mod told;
+pub mod tool;
 pub mod trace;
 pub mod turmoil;
 pub mod viewer;

@@ -11,6 +11,8 @@ const LONGEST: f64 = 3_600.0;
 const CROWD: usize = 5_000;
 /// Nodes in one story: each has a network of its own.
 const NODES: usize = 200;
+/// Faults that the seed of one story chooses.
+const FAULTS: u32 = 1_000;
 
 /// The stories that come with the program, by name.
 pub const STORIES: &[(&str, &str)] = &[
@@ -30,7 +32,8 @@ pub const STORIES: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Story {
-    /// What people call it.
+    /// What people call it; a file's own name if it says nothing.
+    #[serde(default)]
     pub name: String,
     /// What happens, in a sentence or two.
     #[serde(default)]
@@ -313,6 +316,9 @@ impl Story {
         if viewers + self.publishers.len() > CROWD || self.nodes.len() > NODES {
             return Err(format!("a story has at most {NODES} nodes and {CROWD} people"));
         }
+        if self.random_faults > FAULTS {
+            return Err(format!("random_faults lies between 0 and {FAULTS}"));
+        }
         if self.nodes.is_empty() || self.publishers.is_empty() {
             return Err("a story needs a [[node]] and a [[publisher]]".into());
         }
@@ -322,6 +328,8 @@ impl Story {
         }
         let times = self.viewers.iter().flat_map(|v| [v.opens_s, v.within_s]);
         let times = times.chain(self.publishers.iter().map(|publisher| publisher.opens_s));
+        let times = times.chain(self.viewers.iter().filter_map(|viewers| viewers.closes_s));
+        let times = times.chain(self.publishers.iter().filter_map(|publisher| publisher.closes_s));
         for time in times.chain(self.events.iter().map(|event| event.at_s)) {
             if !(0.0..=self.seconds).contains(&time) {
                 return Err(format!("{time} s is not within the story's {} s", self.seconds));

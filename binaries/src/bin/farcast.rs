@@ -1,4 +1,4 @@
-//! The tool for people: a demo, a check of settings, tokens. Flags in, words out.
+//! The tool for people: a demo, a simulation, a check of settings, tokens. Flags in, words out.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use farcast::demo::DemoFlags;
 use farcast::error::StartError;
 use farcast::token::TokenFlags;
 use farcast::{check, node, program, run};
+use farcast_sim::tool::{self, SimFlags};
 
 /// Farcast: live WebRTC for many viewers, far away, in well under a second
 #[derive(Parser)]
@@ -22,6 +23,8 @@ struct Farcast {
 enum Command {
     /// Run an origin and two edges on this machine, to try things out
     Demo(DemoFlags),
+    /// Plan a CDN: tell a story of cities far apart in virtual time, and judge it
+    Sim(SimFlags),
     /// Tell whether a node would start with this file
     Check {
         /// The settings of a node, TOML
@@ -32,25 +35,27 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    program::end("farcast", obey(Farcast::parse().command))
+    let told = obey(Farcast::parse().command);
+    told.unwrap_or_else(|error| program::end("farcast", Err(error)))
 }
 
-fn obey(command: Command) -> Result<(), StartError> {
+fn obey(command: Command) -> Result<ExitCode, StartError> {
     match command {
         Command::Demo(flags) => {
             let demo = flags.demo(&node::interfaces()?)?;
-            run::run(demo.nodes, &demo.table)
+            run::run(demo.nodes, &demo.table)?;
         }
+        // It ends with 1 as well when a law is broken, which is no failure to start.
+        Command::Sim(flags) => return tool::run(&flags).map_err(StartError),
         Command::Check { file } => {
             print!("{}", check::check(&file, &node::interfaces()?)?);
-            Ok(())
         }
         Command::Token(flags) => {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(|_| {
                 StartError("this machine's clock stands before 1970; set it right first".into())
             })?;
             println!("{}", flags.mint(now)?);
-            Ok(())
         }
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -40,6 +40,19 @@ pub enum Law {
 }
 
 impl Law {
+    /// All of them, in order.
+    pub const ALL: [Law; 9] = [
+        Law::OnTime,
+        Law::WithinASecond,
+        Law::PictureReturns,
+        Law::FirstFrame,
+        Law::KeyframeRequests,
+        Law::SealedOnce,
+        Law::GoneWithOwner,
+        Law::DeadNotNamed,
+        Law::P99,
+    ];
+
     /// As stories write it.
     pub fn name(self) -> &'static str {
         match self {

@@ -206,7 +206,7 @@ fn a_page_has_the_map_the_table_and_a_chart_of_every_route() {
     let page = fs::read_to_string(path).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
     assert_eq!(page.matches("class=\"chart\"").count(), 2);
-    for words in ["class=\"map\"", "<td>87.0</td>", "origin – edge1 cut", "seed 1 · commit "] {
+    for words in ["class=\"map\"", "<td>91.0</td>", "origin – edge1 cut", "seed 1 · commit "] {
         assert!(page.contains(words), "{words}");
     }
 }

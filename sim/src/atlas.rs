@@ -194,6 +194,12 @@ impl Atlas {
     /// others. An error if some cannot reach each other.
     pub fn roads(&self) -> Result<Roads, String> {
         let count = self.cities.len();
+        let off = |city: &&City| {
+            city.at.is_some_and(|[north, east]| !(north.abs() <= 90.0 && east.abs() <= 180.0))
+        };
+        if let Some(City { name, .. }) = self.cities.iter().find(off) {
+            return Err(format!("{name} lies at = [degrees north to 90, degrees east to 180]"));
+        }
         let mut lines = BTreeMap::new();
         for link in &self.links {
             let (a, b) = (self.city(&link.between[0])?, self.city(&link.between[1])?);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use farcast_core::report::Report;
 
+use crate::atlas::CityIndex;
 use crate::browser::Browser;
 use crate::net::Net;
 use crate::plan::{Action, Plan};
@@ -83,6 +84,8 @@ impl Seen {
 pub struct Route {
     /// The publisher, the nodes, the viewer.
     hosts: Vec<SocketAddr>,
+    /// The links that it goes over, by their cities.
+    links: Vec<(CityIndex, CityIndex)>,
     publisher: usize,
     viewer: usize,
     nodes: Vec<usize>,
@@ -102,7 +105,8 @@ impl Route {
         let hosts: Vec<_> = [ends[0]].into_iter().chain(middle).chain([ends[1]]).collect();
         let floor = hosts.windows(2).map(|leg| net.delay(leg[0], leg[1])).sum();
         let clean = hosts.windows(2).all(|leg| net.is_clean(leg[0], leg[1]));
-        Some(Route { hosts, publisher, viewer, nodes, floor, clean })
+        let links = hosts.windows(2).flat_map(|leg| net.links(leg[0], leg[1])).copied().collect();
+        Some(Route { hosts, links, publisher, viewer, nodes, floor, clean })
     }
 
     /// The round trip between two of its hosts: from the end.
@@ -135,7 +139,7 @@ impl Route {
     }
 
     /// Whether something that happens is about this way.
-    pub fn is_touched(&self, plan: &Plan, action: &Action) -> bool {
+    pub fn is_touched(&self, action: &Action) -> bool {
         let leg = |a, b| {
             self.hosts.windows(2).any(|leg| {
                 let ips = [leg[0].ip(), leg[1].ip()];
@@ -149,17 +153,7 @@ impl Route {
             Action::Cut(a, b) | Action::Heal(a, b) => leg(*a, *b),
             Action::Roam(person) => [self.publisher, self.viewer].contains(person),
             Action::Change(one, other, _) => {
-                let Ok(roads) = plan.atlas.roads() else { return true };
-                let cities: Vec<usize> = [plan.people[self.publisher].place.city]
-                    .into_iter()
-                    .chain(self.nodes.iter().map(|node| plan.nodes[*node].place.city))
-                    .chain([plan.people[self.viewer].place.city])
-                    .collect();
-                let walks = |leg: &[usize]| {
-                    let links = roads.between(leg[0], leg[1]);
-                    links.contains(&(*one, *other)) || links.contains(&(*other, *one))
-                };
-                cities.windows(2).any(walks)
+                self.links.contains(&(*one, *other)) || self.links.contains(&(*other, *one))
             }
         }
     }

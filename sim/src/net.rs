@@ -154,6 +154,12 @@ impl Net {
         mile(from, 0) + road.unwrap_or_default() + mile(to, 1)
     }
 
+    /// The links between two hosts, by their cities.
+    pub fn links(&self, from: SocketAddr, to: SocketAddr) -> &[(CityIndex, CityIndex)] {
+        let city = |at| self.place(at).map(|place| place.city);
+        city(from).zip(city(to)).map_or(&[], |(from, to)| self.roads.between(from, to))
+    }
+
     /// Whether nothing but the light path delays a datagram between these.
     pub fn is_clean(&self, from: SocketAddr, to: SocketAddr) -> bool {
         let city = |at| self.place(at).map(|place| place.city);

@@ -1,6 +1,7 @@
 //! A story with a seed, made concrete: hosts with addresses, people with scripts, faults with
 //! times. Both worlds are built from it.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -131,6 +132,7 @@ impl Plan {
     /// gets there.
     pub fn chain(&self, from: usize, to: usize) -> Option<Vec<usize>> {
         let mut chains = vec![vec![from]];
+        let mut known = BTreeSet::from([from]);
         for step in 0.. {
             let chain = chains.get(step)?.clone();
             let last = *chain.last()?;
@@ -138,7 +140,7 @@ impl Plan {
                 return Some(chain);
             }
             for edge in &self.nodes[last].edges {
-                if !chain.contains(edge) {
+                if known.insert(*edge) {
                     chains.push([chain.clone(), vec![*edge]].concat());
                 }
             }
@@ -222,6 +224,7 @@ fn nodes(story: &Story, atlas: &Atlas) -> Result<Vec<NodePlan>, String> {
             access: access.clone(),
             addresses: Addresses { udp, ..Addresses::default() },
             http_port: Some(PORT),
+            public_host: Some(ip(index).to_string()),
             edges: edges.iter().map(edge).collect(),
             ..Config::default()
         };

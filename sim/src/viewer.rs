@@ -159,7 +159,7 @@ pub fn freezes(frames: &[Frame]) -> usize {
 
 /// When each pause between two frames began, and how long it was.
 pub fn gaps(frames: &[Frame]) -> impl Iterator<Item = (Duration, Duration)> {
-    frames.windows(2).map(|pair| (pair[0].shown, pair[1].shown - pair[0].shown))
+    frames.windows(2).map(|pair| (pair[0].shown, pair[1].shown.saturating_sub(pair[0].shown)))
 }
 
 #[cfg(test)]

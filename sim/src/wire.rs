@@ -9,35 +9,35 @@ use crate::atlas::Way;
 
 /// Between two values that jitter takes; it moves from one to the next evenly.
 const WAVER: Duration = Duration::from_millis(40);
+/// How far apart in time packets may be told of: more than any road is long.
+const FORGOTTEN: Duration = Duration::from_secs(2);
 /// Bytes that a datagram carries beside its payload: IPv4 and UDP (RFC 791, RFC 768).
 const HEADERS: usize = 28;
 
 /// A wire.
+///
+/// Packets may be told of in another order than they enter, as those are that come from near and
+/// from far: each is treated by when it enters.
 #[derive(Debug)]
 pub struct Wire {
     way: Way,
     seed: Seed,
-    /// When the last packet that entered has been put on the wire, if there is a rate.
-    free: Duration,
-    /// When the last packet comes out: none overtakes another.
-    last: Duration,
+    lane: Lane,
+    /// When the packet that entered last did so, and when it comes out: none that enters later
+    /// overtakes it.
+    last: (Duration, Duration),
     /// Whether the wire is losing a burst.
     losing: bool,
-    /// The number of the current stretch of jitter, and its values at both ends, from 0 to 1.
-    waver: (u128, [f64; 2]),
+    /// What makes the jitter one's own.
+    waver: u64,
 }
 
 impl Wire {
     /// A wire with its own stream of randomness.
-    pub fn new(way: Way, seed: Seed) -> Self {
-        Wire {
-            way,
-            seed,
-            free: Duration::ZERO,
-            last: Duration::ZERO,
-            losing: false,
-            waver: (0, [0.0; 2]),
-        }
+    pub fn new(way: Way, mut seed: Seed) -> Self {
+        let waver = seed.bits();
+        let last = (Duration::ZERO, Duration::ZERO);
+        Wire { way, seed, lane: Lane::default(), last, losing: false, waver }
     }
 
     /// What it is like.
@@ -59,18 +59,17 @@ impl Wire {
         let on_the_wire = match self.way.rate {
             None => now,
             Some(rate) => {
-                let turn = self.free.max(now);
-                if turn - now > self.way.queue {
-                    return None;
-                }
                 let bits = (bytes + HEADERS) as f64 * 8.0;
-                self.free = turn + Duration::from_secs_f64(bits / rate);
-                self.free
+                self.lane.take(now, Duration::from_secs_f64(bits / rate), self.way.queue)?
             }
         };
         let arrival = on_the_wire + self.way.delay + self.jitter(on_the_wire);
-        self.last = self.last.max(arrival);
-        Some(self.last)
+        let (entered, arrived) = self.last;
+        if now < entered {
+            return Some(arrival);
+        }
+        self.last = (now, arrival.max(arrived));
+        Some(self.last.1)
     }
 
     /// A chain of two states (Gilbert 1960): all is well, or everything is lost. In a burst of `b`
@@ -85,29 +84,60 @@ impl Wire {
             true => 1.0 - 1.0 / burst,
             false => loss / (burst * (1.0 - loss)),
         };
-        self.losing = self.fraction() < chance;
+        self.losing = f64::from(self.seed.below(1 << 31)) / f64::from(1_u32 << 31) < chance;
         self.losing
     }
 
     /// Queues fill and drain, so packets that are close together are late together.
-    fn jitter(&mut self, now: Duration) -> Duration {
+    fn jitter(&self, now: Duration) -> Duration {
         if self.way.jitter.is_zero() {
             return Duration::ZERO;
         }
-        let stretch = now.as_micros() / WAVER.as_micros() + 1;
-        if stretch != self.waver.0 {
-            let follows = stretch == self.waver.0 + 1;
-            let start = if follows { self.waver.1[1] } else { self.fraction() };
-            self.waver = (stretch, [start, self.fraction()]);
-        }
-        let [start, end] = self.waver.1;
+        let stretch = (now.as_micros() / WAVER.as_micros()) as u64;
         let along = (now.as_micros() % WAVER.as_micros()) as f64 / WAVER.as_micros() as f64;
+        let [start, end] = [stretch, stretch + 1].map(|knot| fraction(self.waver ^ knot));
         self.way.jitter.mul_f64(start + (end - start) * along)
     }
+}
 
-    /// From 0 to just below 1.
-    fn fraction(&mut self) -> f64 {
-        f64::from(self.seed.below(1 << 31)) / f64::from(1_u32 << 31)
+/// From 0 to just below 1, and as good as random (Steele, Lea and Flood 2014: SplitMix).
+fn fraction(seed: u64) -> f64 {
+    let mut bits = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// When a wire is busy putting packets on itself.
+#[derive(Debug, Default)]
+struct Lane {
+    /// From when until when, in order; those that touch are one.
+    busy: Vec<(Duration, Duration)>,
+}
+
+impl Lane {
+    /// When a packet has been put on the wire that enters at `now` and takes so long; `None` if it
+    /// would have to wait longer than the queue.
+    fn take(&mut self, now: Duration, takes: Duration, queue: Duration) -> Option<Duration> {
+        self.busy.retain(|(_, end)| *end + FORGOTTEN > now);
+        let mut turn = now;
+        let mut place = 0;
+        for (index, (start, end)) in self.busy.iter().enumerate() {
+            if *start >= turn + takes {
+                break;
+            }
+            turn = turn.max(*end);
+            place = index + 1;
+        }
+        if turn - now > queue {
+            return None;
+        }
+        let end = turn + takes;
+        match self.busy.get_mut(place.wrapping_sub(1)).filter(|before| before.1 == turn) {
+            Some(before) => before.1 = end,
+            None => self.busy.insert(place, (turn, end)),
+        }
+        Some(end)
     }
 }
 
@@ -189,5 +219,20 @@ mod tests {
         wire.carry(Duration::ZERO, 100);
         wire.change(Way::plain(Duration::from_millis(1)));
         assert_eq!(wire.carry(GAP, 100), Some(DELAY));
+    }
+
+    #[test]
+    fn who_enters_earlier_does_not_wait_for_who_was_told_of_earlier() {
+        let mut plain = wire(Way::plain(DELAY), 1);
+        assert_eq!(plain.carry(GAP * 100, 1_200), Some(GAP * 100 + DELAY));
+        assert_eq!(plain.carry(GAP, 1_200), Some(GAP + DELAY));
+        // 10 ms a packet, as above.
+        let queue = Duration::from_millis(35);
+        let mut slow = wire(Way { rate: Some(982_400.0), queue, ..Way::plain(DELAY) }, 1);
+        let mut took = |at: u32| slow.carry(GAP * at, 1_200).map(|out| out.as_millis());
+        assert_eq!(took(100), Some(155));
+        assert_eq!(took(0), Some(55));
+        assert_eq!(took(95), Some(165), "there is no room before the one at 100");
+        assert_eq!(took(20), Some(75));
     }
 }

@@ -14,6 +14,8 @@ const OVERHEAD: Duration = Duration::from_millis(5);
 const SECOND: Duration = Duration::from_secs(1);
 /// What timers may add to the round trips of a join.
 const TIMERS: Duration = Duration::from_millis(20);
+/// Who has no node for so long has reason to complain.
+const UNSERVED: Duration = Duration::from_secs(5);
 /// Until a new address is known.
 const CONSENT: Duration = Duration::from_secs(3);
 /// Keyframes for several joiners come at most twice a second, so one may have to wait.
@@ -75,14 +77,14 @@ impl Case<'_> {
         let (before, after) = DISTURBED;
         let near = |at: Duration| frame.captured + before >= at && frame.captured <= at + after;
         let events = self.plan.events.iter().filter(|(at, _)| near(*at));
-        events.into_iter().any(|(_, action)| route.is_touched(self.plan, action))
+        events.into_iter().any(|(_, action)| route.is_touched(action))
     }
 
     /// Every pause that is too long; the picture must be there until they leave.
     fn gaps(&self, person: usize, seen: &Seen) -> Vec<Breach> {
         let script = &self.plan.people[person].script;
-        let Some(attempt) = seen.attempts.last() else { return Vec::new() };
-        let Some(route) = self.route(person, attempt) else { return Vec::new() };
+        let known = seen.attempts.iter().rev().find_map(|attempt| self.route(person, attempt));
+        let Some(route) = known else { return self.unserved(person) };
         let longest = SECOND + route.first_frame(self.plan, self.net) + TIMERS;
         let pauses = match (seen.frames.first(), seen.frames.last()) {
             (Some(first), Some(last)) => vec![
@@ -95,6 +97,15 @@ impl Case<'_> {
         let long = pauses.filter(|(at, gap)| *gap > longest + self.outage(&route, *at, *gap));
         let what = |gap| format!("no picture for {gap:?}; a second and a join are {longest:?}");
         long.map(|(at, gap)| self.breach(Law::PictureReturns, at, person, what(gap))).collect()
+    }
+
+    /// Nobody has ever named a node to them.
+    fn unserved(&self, person: usize) -> Vec<Breach> {
+        let script = &self.plan.people[person].script;
+        let watched = script.closes.saturating_sub(script.opens);
+        let what = format!("no node for {watched:?}");
+        let breach = self.breach(Law::PictureReturns, script.opens, person, what);
+        if watched > UNSERVED { vec![breach] } else { Vec::new() }
     }
 
     /// What a pause may take beside. A new address is known when the peer's next check of consent
@@ -121,7 +132,7 @@ impl Case<'_> {
         down += since.map_or(Duration::ZERO, |since| end.saturating_sub(since));
         let roams = |(moment, action): &&(Duration, Action)| {
             let during = *moment + CONSENT > at && *moment < end;
-            during && matches!(action, Action::Roam(_)) && route.is_touched(self.plan, action)
+            during && matches!(action, Action::Roam(_)) && route.is_touched(action)
         };
         let moved = CONSENT * self.plan.events.iter().filter(roams).count() as u32;
         let joins = if down.is_zero() { down } else { route.joins(self.net) };
@@ -136,9 +147,11 @@ impl Case<'_> {
         let (publisher, _) = self.plan.publisher(person)?;
         let live = self.evidence.people[publisher].attempts.first()?.connected?;
         let early = attempt.asked < live + DISTURBED.0;
-        let touched = self.plan.events.iter().any(|(at, action)| {
-            *at <= attempt.asked + DISTURBED.1 && route.is_touched(self.plan, action)
-        });
+        let touched = self
+            .plan
+            .events
+            .iter()
+            .any(|(at, action)| *at <= attempt.asked + DISTURBED.1 && route.is_touched(action));
         let took = attempt.first_frame? - attempt.asked;
         let connected = attempt.connected?;
         let near =

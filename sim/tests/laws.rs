@@ -78,7 +78,9 @@ const TAMPERINGS: &[(Law, Tampering)] = &[
         *first = first.map(|at| at + SECOND);
     }),
     (Law::KeyframeRequests, |evidence| {
-        evidence.people[0].keyframes_asked.extend([8_000, 8_300, 8_600].map(Duration::from_millis));
+        let asked = &mut evidence.people[0].keyframes_asked;
+        asked.extend([8_000, 8_300, 8_600].map(Duration::from_millis));
+        asked.sort();
     }),
     (Law::SealedOnce, |evidence| {
         evidence.sealed_twice.push(Twice { at: SECOND, what: String::new() });

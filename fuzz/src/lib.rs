@@ -1,4 +1,4 @@
-//! Arbitrary bytes against the doors of a node. Each target is a plain function, so that by day an
+//! Arbitrary bytes against the doors of a node, and of the simulation. Each target is a plain function, so that by day an
 //! ordinary test replays the committed corpus, and by night a fuzzer explores.
 //!
 //! - By day: `cargo test --release -p farcast-fuzz`.
@@ -16,24 +16,27 @@ pub mod stage;
 mod datagrams;
 mod http;
 mod sdp;
+mod story;
 mod token;
 mod websocket;
 
 pub use datagrams::datagrams;
 pub use http::http_request;
 pub use sdp::{sdp_fragment, sdp_offer};
+pub use story::story;
 pub use token::token;
 pub use websocket::websocket_message;
 
-/// Takes arbitrary bytes and panics if they break a promise of the core.
+/// Takes arbitrary bytes and panics if they break a promise of ours.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
     ("websocket_message", websocket_message),
     ("datagrams", datagrams),
+    ("story", story),
     ("token", token),
 ];

@@ -54,6 +54,11 @@ fn tokens() {
     replay("token");
 }
 
+#[test]
+fn stories() {
+    replay("story");
+}
+
 /// A corpus that the first check refuses would explore little.
 #[test]
 fn offers_of_real_peers_are_taken() {

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+/// Cities of one atlas: each may have a simulated host of its own.
+const CITIES: usize = 250;
+
 /// An atlas that comes with the program.
 pub const FOUR_CITIES: &str = include_str!("../atlases/four-cities.toml");
 
@@ -194,6 +197,9 @@ impl Atlas {
     /// others. An error if some cannot reach each other.
     pub fn roads(&self) -> Result<Roads, String> {
         let count = self.cities.len();
+        if count > CITIES {
+            return Err(format!("an atlas has at most {CITIES} cities"));
+        }
         let off = |city: &&City| {
             city.at.is_some_and(|[north, east]| !(north.abs() <= 90.0 && east.abs() <= 180.0))
         };

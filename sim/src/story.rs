@@ -9,6 +9,8 @@ use crate::laws::Law;
 const LONGEST: f64 = 3_600.0;
 /// People in one story.
 const CROWD: usize = 5_000;
+/// Kilobits a second of one publisher's video.
+const BITRATE: u32 = 100_000;
 /// Nodes in one story: each has a network of its own.
 const NODES: usize = 200;
 /// Faults that the seed of one story chooses.
@@ -318,6 +320,9 @@ impl Story {
         }
         if self.random_faults > FAULTS {
             return Err(format!("random_faults lies between 0 and {FAULTS}"));
+        }
+        if self.publishers.iter().any(|publisher| publisher.video_kbps > BITRATE) {
+            return Err(format!("video_kbps lies between 0 and {BITRATE}"));
         }
         if self.nodes.is_empty() || self.publishers.is_empty() {
             return Err("a story needs a [[node]] and a [[publisher]]".into());

@@ -1,6 +1,7 @@
 //! Every story that comes with the program keeps the laws, or breaks those that it names, in both
 //! worlds.
 
+use std::fs;
 use std::thread;
 
 use farcast_sim::COMMIT;
@@ -14,7 +15,10 @@ use farcast_sim::told::Told;
 use farcast_sim::{hosts, memory};
 
 fn plan(name: &str, seed: u64) -> (Plan, Net) {
-    let story = Story::named(name).expect("it comes with the program");
+    concrete(Story::named(name).expect("it comes with the program"), seed)
+}
+
+fn concrete(story: Story, seed: u64) -> (Plan, Net) {
     let plan = Plan::new(story, seed).expect("it can be");
     let net = plan.net().expect("it can be");
     (plan, net)
@@ -30,8 +34,12 @@ fn on_hosts(plan: &Plan, dtls: Dtls) -> Told {
 
 /// Panics with everything that is needed to see it again.
 fn assert_good(name: &str, seed: u64, told: Told) {
-    let (plan, _) = plan(name, seed);
-    let verdict = laws::judge(&plan, &told.evidence).expect("it can be judged");
+    judge(&plan(name, seed).0, seed, &told);
+}
+
+fn judge(plan: &Plan, seed: u64, told: &Told) {
+    let name = &plan.story.name;
+    let verdict = laws::judge(plan, &told.evidence).expect("it can be judged");
     let broken: Vec<String> = verdict.broken.iter().map(ToString::to_string).collect();
     assert!(
         verdict.is_good(),
@@ -51,6 +59,20 @@ fn every_story_in_memory() {
 fn every_story_on_simulated_hosts() {
     for (name, _) in STORIES {
         assert_good(name, 1, on_hosts(&plan(name, 1).0, Dtls::Rehearsed));
+    }
+}
+
+#[test]
+fn what_was_mended_stays_mended() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/regressions");
+    let files = fs::read_dir(folder).expect("they are there").flatten();
+    let stories: Vec<String> =
+        files.map(|file| fs::read_to_string(file.path()).expect("a text")).collect();
+    assert!(stories.len() >= 2);
+    for story in stories {
+        let (plan, _) = concrete(Story::parse(&story).expect("a story"), 1);
+        judge(&plan, 1, &in_memory(&plan));
+        judge(&plan, 1, &on_hosts(&plan, Dtls::Rehearsed));
     }
 }
 

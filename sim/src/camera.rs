@@ -78,6 +78,11 @@ impl Camera {
         Camera { film, seed, start, frames: 0, sounds: 0, keyframes }
     }
 
+    /// Its best layer.
+    pub fn best_layer(&self) -> u8 {
+        self.film.layers.saturating_sub(1)
+    }
+
     /// The next frame of this layer can be understood alone.
     pub fn want_keyframe(&mut self, layer: u8) {
         if let Some(wanted) = self.keyframes.get_mut(usize::from(layer)) {

@@ -249,8 +249,12 @@ impl Peer {
 
     fn film(&mut self, now: Instant) {
         let Some(camera) = &mut self.camera else { return };
+        // Nodes take one layer so far.
+        let best = camera.best_layer();
+        let mut shots = camera.shoot(now.saturating_duration_since(self.start));
+        shots.retain(|shot| shot.layer.is_none_or(|layer| layer == best));
         let mut last = None;
-        for shot in camera.shoot(now.saturating_duration_since(self.start)) {
+        for shot in shots {
             // Where two tracks wait at the same time, str0m goes by the order of a hash map.
             if last.replace(shot.layer).is_some_and(|layer| layer != shot.layer) {
                 self.flush(now);
@@ -308,7 +312,7 @@ impl Peer {
             Event::Closed => self.closed = true,
             Event::KeyframeRequest(_) => {
                 self.keyframes_asked.push(now);
-                self.camera.iter_mut().for_each(|camera| camera.want_keyframe(0));
+                self.camera.iter_mut().for_each(|camera| camera.want_keyframe(camera.best_layer()));
             }
             Event::RtpPacket(packet) => self.take(now, &packet),
             _ => {}
@@ -319,7 +323,7 @@ impl Peer {
     fn begin_film(&mut self, now: Instant) {
         if let Some(camera) = &mut self.camera {
             camera.shoot(now.saturating_duration_since(self.start));
-            camera.want_keyframe(0);
+            camera.want_keyframe(camera.best_layer());
         }
     }
 

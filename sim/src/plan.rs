@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use farcast_core::config::{Access, Addresses, Config, Edge, Key};
+use farcast_core::config::{Access, Addresses, Config, Edge};
 use farcast_core::seed::Seed;
 
 use crate::atlas::{Atlas, CityIndex, Line};
@@ -206,10 +206,6 @@ fn find(nodes: &[NodeSpec], name: &str) -> Result<usize, String> {
 
 fn nodes(story: &Story, atlas: &Atlas) -> Result<Vec<NodePlan>, String> {
     let ip = |index: usize| IpAddr::from([10, 77, index as u8 + 1, 1]);
-    let access = match story.keys {
-        true => Access::Keys(vec![Key { secret: vec![7; Key::SHORTEST] }]),
-        false => Access::Open,
-    };
     let node = |(index, spec): (usize, &NodeSpec)| {
         let edges: Vec<usize> =
             spec.edges.iter().map(|edge| find(&story.nodes, edge)).collect::<Result<_, _>>()?;
@@ -221,7 +217,7 @@ fn nodes(story: &Story, atlas: &Atlas) -> Result<Vec<NodePlan>, String> {
         let udp = vec![SocketAddr::new(ip(index), PORT)];
         let config = Config {
             name: spec.name.clone(),
-            access: access.clone(),
+            access: Access::Open,
             addresses: Addresses { udp, ..Addresses::default() },
             http_port: Some(PORT),
             public_host: Some(ip(index).to_string()),

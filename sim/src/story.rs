@@ -51,9 +51,6 @@ pub struct Story {
     /// How long it takes, in virtual seconds; then everybody leaves.
     #[serde(default = "half_a_minute")]
     pub seconds: f64,
-    /// Whether nodes want tokens from each other; the people in it bring none then.
-    #[serde(default)]
-    pub keys: bool,
     /// The nodes.
     #[serde(rename = "node", default)]
     pub nodes: Vec<NodeSpec>,
@@ -263,7 +260,6 @@ impl Story {
             about: format!("A tour of its cities; somebody in {first} publishes."),
             atlas: None,
             seconds: 15.0,
-            keys: false,
             publishers: vec![PublisherSpec {
                 name: "publisher".to_owned(),
                 city: first,

@@ -2,27 +2,14 @@
 // first picture from an edge, and how long the browser holds a frame before it shows it.
 
 import { newPage, openChromium } from './support/browsers.js';
+import { Ending } from './support/ending.js';
 import { cluster } from './support/nodes.js';
 import { Player, Publisher } from './support/pages.js';
 import { until } from './support/until.js';
 
 const VISITS = 5;
 
-/** What a test gives to those who need cleaning up. */
-class Ending {
-  name = 'figures';
-  #actions = [];
-
-  after(action) {
-    this.#actions.unshift(action);
-  }
-
-  async end() {
-    for (const action of this.#actions) await action();
-  }
-}
-
-const ending = new Ending();
+const ending = new Ending('figures');
 try {
   console.table(Object.fromEntries([
     ['VP8', await measure('VP8')],

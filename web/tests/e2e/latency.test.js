@@ -1,11 +1,10 @@
 // The latency page measures what is there, and says so in its table and its file.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 import { newPage, openChromium, openFirefoxPage } from './support/browsers.js';
-import { measureLatency, readings } from './support/latency.js';
+import { exported, measureLatency, readings } from './support/latency.js';
 import { cluster, origin } from './support/nodes.js';
 import { Publisher, says, shows } from './support/pages.js';
 import { until } from './support/until.js';
@@ -134,17 +133,6 @@ function isPlausible(seen, frames) {
   assert.ok(seen.refused <= seen.count * REFUSED_SHARE, told);
   assert.ok(seen.mean > 0 && seen.mean < LOOPBACK_MS, told);
   assert.ok(seen.p50 <= seen.p95 && seen.p95 <= seen.max, told);
-}
-
-/** What the file says, line by line. */
-async function exported(page) {
-  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#export')]);
-  const text = await readFile(await download.path(), 'utf8');
-  const [header, ...lines] = text.trimEnd().split('\n').map((line) => line.split(','));
-  assert.deepEqual(header, ['time', 'latency_ms']);
-  const times = lines.map(([time]) => Date.parse(time));
-  assert.ok(times.every((time, index) => index === 0 || time >= times[index - 1]), 'in order');
-  return { name: download.suggestedFilename(), latencies: lines.map(([, each]) => Number(each)) };
 }
 
 /** The file has rounded to a tenth. */

@@ -1,5 +1,8 @@
 // Measures glass to glass by the latency page, as somebody would who opens it and reads its table.
 
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+
 import { until } from './until.js';
 
 /** Even a machine that is busy with other things shows so many. */
@@ -30,7 +33,18 @@ const START_TIMEOUT_MS = 30_000;
  * @returns {Promise<Readings>}
  */
 export async function measureLatency(page, { url }, wishes = {}, frames = 300) {
-  await page.goto(`${url}/latency?${new URLSearchParams({ auto: 1, ...wishes })}`);
+  return measureLink(page, `${url}/latency?${new URLSearchParams({ auto: 1, ...wishes })}`, frames);
+}
+
+/**
+ * The same by a link that somebody was given, and that begins by itself.
+ * @param {any} page
+ * @param {string} link
+ * @param {number} frames
+ * @returns {Promise<Readings>}
+ */
+export async function measureLink(page, link, frames) {
+  await page.goto(link);
   const timeout = START_TIMEOUT_MS + (frames / SLOWEST_FRAMES_PER_SECOND) * 1000;
   return until(`${frames} frames measured`, async () => {
     const seen = await readings(page);
@@ -47,4 +61,19 @@ export function readings(page) {
     [...document.querySelectorAll('output[data-value]')]
       .map(({ id, dataset }) => [id, Number(dataset.value)]),
   ));
+}
+
+/**
+ * What the page's file says, line by line.
+ * @param {any} page
+ * @returns {Promise<{name: string, latencies: number[]}>} rounded to a tenth
+ */
+export async function exported(page) {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#export')]);
+  const text = await readFile(await download.path(), 'utf8');
+  const [header, ...lines] = text.trimEnd().split('\n').map((line) => line.split(','));
+  assert.deepEqual(header, ['time', 'latency_ms']);
+  const times = lines.map(([time]) => Date.parse(time));
+  assert.ok(times.every((time, index) => index === 0 || time >= times[index - 1]), 'in order');
+  return { name: download.suggestedFilename(), latencies: lines.map(([, each]) => Number(each)) };
 }

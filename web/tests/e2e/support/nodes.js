@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ const LOGS = join(TARGET, 'e2e');
 const START_TIMEOUT_MS = 20_000;
 const PORTS_FROM = 20_000;
 const PORTS_TO = 32_000;
+const TABLE_ENDS = 'Ctrl-C ends it.';
 
 /** Every child that lives: none may outlive the tests, however they end. */
 const living = new Set();
@@ -26,6 +27,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => p
  * One running program.
  * @typedef {object} Program
  * @property {string} url where its pages are
+ * @property {string} log the file with all that it says
  * @property {() => Promise<void>} start once more, when it has ended
  * @property {() => Promise<void>} end without a word
  * @property {() => void} freeze until it is ended
@@ -70,16 +72,21 @@ export async function origin(t, ...flags) {
 /**
  * What people try first: three nodes in one process.
  * @param {import('node:test').TestContext} t
- * @returns {Promise<{origin: Program, edges: Program[]}>}
+ * @param {string[]} wishes more flags
+ * @returns {Promise<{origin: Program, edges: Program[], table: string}>} the table as printed
  */
-export async function demo(t) {
+export async function demo(t, ...wishes) {
   const base = await freePorts(3);
   const url = `http://localhost:${base}`;
-  const flags = ['demo', '--port-base', String(base), '--log', 'debug'];
+  const flags = ['demo', '--port-base', String(base), '--log', 'debug', ...wishes];
   const origin = await program(t, 'farcast', flags, base, url);
   const edges = [1, 2].map((step) => ({ ...origin, url: `http://localhost:${base + step}` }));
   await balancerNames(origin, edges);
-  return { origin, edges };
+  const table = await until('the whole table', () => {
+    const text = readFileSync(origin.log, 'utf8');
+    return text.includes(TABLE_ENDS) && text;
+  });
+  return { origin, edges, table };
 }
 
 /**
@@ -130,7 +137,8 @@ function node(t, name, port, flags) {
 async function program(t, name, flags, port, url) {
   mkdirSync(LOGS, { recursive: true });
   const title = t.name.replaceAll(/\W+/g, '-');
-  const log = openSync(join(LOGS, `${title}-${name}-${port}.log`), 'w');
+  const path = join(LOGS, `${title}-${name}-${port}.log`);
+  const log = openSync(path, 'w');
   let running = null;
   const start = async () => {
     running = run(name, flags, log);
@@ -149,7 +157,7 @@ async function program(t, name, flags, port, url) {
     closeSync(log);
   });
   await start();
-  return { url, start, end, freeze };
+  return { url, log: path, start, end, freeze };
 }
 
 function run(name, flags, log) {

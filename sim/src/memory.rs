@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use farcast_core::config::Config;
-
 use crate::browser::Browser;
 use crate::evidence::{Evidence, Quiet, Seen};
 use crate::handshake::Dtls;
@@ -25,8 +23,7 @@ pub fn tell(plan: &Plan, trace: bool, progress: &Progress<'_>) -> Result<Told, S
     }
     let mut world = World::on(net, seed.fork(), Dtls::Rehearsed);
     for node in &plan.nodes {
-        let config: Config = node.config.clone();
-        let index = world.add_host(config, node.place.clone(), node.calendar);
+        let index = world.add_host(node.config.clone(), node.place.clone(), node.calendar);
         world.start(index);
     }
     for person in &plan.people {

@@ -18,7 +18,7 @@ use crate::story::{EventSpec, NodeSpec, Story};
 /// The port of every node, UDP and HTTP.
 pub const PORT: u16 = 8080;
 /// Calendar time at a world's start: 2026-01-01.
-const CALENDAR: Duration = Duration::from_secs(1_767_225_600);
+pub const CALENDAR: Duration = Duration::from_secs(1_767_225_600);
 /// The first port of a browser.
 const BROWSER: u16 = 50_000;
 

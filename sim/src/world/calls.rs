@@ -10,9 +10,7 @@ use farcast_core::machine::{CallId, Input};
 
 use super::{Actor, Arrival, World};
 use crate::guest::Guest;
-
-/// The port of every node, UDP and HTTP.
-pub(super) const PORT: u16 = 8080;
+use crate::plan::PORT;
 
 /// Until the first packet of a connection is sent again; twice as long every time (RFC 6298
 /// section 2).

@@ -9,17 +9,14 @@ use farcast_core::http::{Method, Reply, Request};
 use farcast_core::machine::{ConnectionId, Input, RequestId};
 use farcast_core::seed::Seed;
 
-use super::calls::PORT;
 use super::{NodeIndex, PeerIndex, World};
 use crate::atlas::{Atlas, City, Line};
 use crate::guest::Guest;
 use crate::handshake::Dtls;
 use crate::net::{Net, Place};
 use crate::peer::{Birth, Peer};
+use crate::plan::{CALENDAR, PORT};
 use crate::wish::{Video, Wish};
-
-/// Calendar time at a world's start: 2026-01-01.
-pub(crate) const CALENDAR: Duration = Duration::from_secs(1_767_225_600);
 
 impl World {
     /// An empty world in which everything is `delay` away from everything.

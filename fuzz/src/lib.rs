@@ -1,5 +1,6 @@
-//! Arbitrary bytes against the doors of a node, and of the simulation. Each target is a plain function, so that by day an
-//! ordinary test replays the committed corpus, and by night a fuzzer explores.
+//! Arbitrary bytes against the doors of a node, and of the simulation. Each target is a plain
+//! function, so that by day an ordinary test replays the committed corpus, and by night a fuzzer
+//! explores.
 //!
 //! - By day: `cargo test --release -p farcast-fuzz`.
 //! - By night, on stable: `cargo run --release -p farcast-fuzz --example explore -- sdp_offer 60`.

@@ -58,6 +58,9 @@ pub const EPOCH_AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// Between two keyframe requests for one track: "at most two a second" (DESIGN.md section 9).
 pub const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 
+/// From a peer's address nothing came for so long: it has left it if it nominates another one.
+/// Whoever sends media, or feedback on it, is heard more often.
+pub const LEFT: Duration = Duration::from_millis(300);
 /// A source that sent nothing for so long and skipped packets is asked for a keyframe: eight
 /// frames, and about the longest round trip; what is missing would come back too late.
 pub const PAUSE: Duration = Duration::from_millis(250);

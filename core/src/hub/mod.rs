@@ -160,7 +160,7 @@ impl Hub {
         let key = session::checked(datagram.payload, |ufrag| self.demux.by_ufrag(ufrag))?;
         let known = self.demux.by_address(datagram.local, datagram.peer);
         if known == Some(key) {
-            self.heed_nomination(key, datagram);
+            self.heed_nomination(now, key, datagram);
             return known;
         }
         // Somebody with a session of its own could spoof the address of another one's peer.
@@ -175,13 +175,13 @@ impl Hub {
         if let Some(forgotten) = session.add_peer(datagram.peer) {
             self.demux.unlearn(forgotten, key);
         }
-        self.heed_nomination(key, datagram);
+        self.heed_nomination(now, key, datagram);
         Some(key)
     }
 
     /// Who has moved has missed something, and needs a keyframe.
-    fn heed_nomination(&mut self, key: SessionKey, check: &Datagram<'_>) {
-        if self.sessions[key].session.heed_nomination(check, &self.crypto) {
+    fn heed_nomination(&mut self, now: Instant, key: SessionKey, check: &Datagram<'_>) {
+        if self.sessions[key].session.heed_nomination(now, check, &self.crypto) {
             self.attach(key);
         }
     }

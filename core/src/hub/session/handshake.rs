@@ -70,6 +70,8 @@ impl Session {
             paths: setup.paths.clone(),
             heard_on: None,
             nominated: None,
+            sent_to: None,
+            target_heard_at: setup.now,
             heard_at: setup.now,
             peers: Vec::new(),
             receives: Vec::new(),

@@ -72,9 +72,13 @@ pub(crate) struct Session {
     /// The local address that the peer was last heard on.
     heard_on: Option<SocketAddr>,
     heard_at: Instant,
-    /// The address that the peer nominated last, if we answered its offer: a NAT may give it
-    /// another one at any time, and str0m keeps to the first.
+    /// The address that the peer has moved to, if we answered its offer: a NAT may give it another
+    /// one at any time, and str0m keeps to the first.
     nominated: Option<SocketAddr>,
+    /// Where str0m last sent anything but STUN.
+    sent_to: Option<SocketAddr>,
+    /// When something last came from where we send to.
+    target_heard_at: Instant,
     /// Where the peer is reached; learned from authenticated checks, the newest last.
     peers: Vec<SocketAddr>,
     receives: Vec<(Mid, usize)>,
@@ -102,16 +106,32 @@ impl Session {
     }
 
     /// Heeds an ICE check that nominates the address that it comes from: an agent that is lite
-    /// sends there from then on (RFC 8445 section 7.3.2). `true`: the peer has moved, and what was
-    /// sent to its old address is lost.
-    pub(crate) fn heed_nomination(&mut self, check: &Datagram<'_>, crypto: &Crypto) -> bool {
-        let answers = !self.offer.is_empty();
-        let nominates = || StunMessage::parse(check.payload).is_ok_and(|c| c.use_candidate());
-        let is_new = answers && self.nominated != Some(check.peer);
-        if !is_new || !nominates() || !self.authenticates(check.payload, crypto) {
+    /// sends there from then on (RFC 8445 section 7.3.2), once the old address has fallen silent;
+    /// agents that nominate aggressively have several that are good. `true`: the peer has moved,
+    /// and what was sent to its old address is lost.
+    pub(crate) fn heed_nomination(
+        &mut self,
+        now: Instant,
+        check: &Datagram<'_>,
+        crypto: &Crypto,
+    ) -> bool {
+        if self.target().is_none_or(|target| target == check.peer) {
             return false;
         }
-        self.nominated.replace(check.peer).is_some()
+        let silent = now.saturating_duration_since(self.target_heard_at) >= limits::LEFT;
+        let answers = !self.offer.is_empty();
+        let nominates = || StunMessage::parse(check.payload).is_ok_and(|c| c.use_candidate());
+        if !answers || !silent || !nominates() || !self.authenticates(check.payload, crypto) {
+            return false;
+        }
+        self.nominated = Some(check.peer);
+        self.target_heard_at = now;
+        true
+    }
+
+    /// Where everything but STUN goes.
+    fn target(&self) -> Option<SocketAddr> {
+        self.nominated.or(self.sent_to)
     }
 
     /// Remembers where the peer is; returns an address to forget if there are too many.
@@ -136,6 +156,9 @@ impl Session {
         let Some(receive) = self.receive_of(datagram) else { return };
         self.heard_on = Some(datagram.local);
         self.heard_at = now;
+        if self.target() == Some(datagram.peer) {
+            self.target_heard_at = now;
+        }
         entropy.refresh();
         if self.rtc.handle_input(str0m::Input::Receive(now, receive)).is_err() {
             events.push(SessionEvent::Gone("a datagram broke the session"));
@@ -254,8 +277,11 @@ impl Session {
                     let local = self.paths.local_for(transmit.source, self.heard_on);
                     // STUN is 0..=3 (RFC 7983 section 7): a check is answered where it came from.
                     let is_stun = transmit.contents.first().is_some_and(|byte| *byte <= 3);
-                    let nominated = self.nominated.filter(|_| !is_stun);
-                    let to = nominated.unwrap_or(transmit.destination);
+                    let mut to = transmit.destination;
+                    if !is_stun {
+                        self.sent_to = Some(to);
+                        to = self.nominated.unwrap_or(to);
+                    }
                     out.send(local, to, &transmit.contents);
                 }
                 Ok(str0m::Output::Event(event)) => self.translate(event, events),

@@ -38,7 +38,8 @@ impl Holes {
         let paused = first.arrived.saturating_duration_since(place.arrived) >= limits::PAUSE;
         let hole = paused && first.sequence > place.sequence + limits::REORDERED;
         let fence = if hole { first.sequence } else { place.fence };
-        *place = Place { fence, ..fresh };
+        // A late repair does not take the track back.
+        *place = Place { sequence: sequence.max(place.sequence), arrived, fence };
         Passage { hole, fence }
     }
 
@@ -77,5 +78,6 @@ mod tests {
         assert_eq!(pass(62, 69, 2_033), (false, 0), "a pause, and packets out of order");
         assert_eq!(pass(100, 109, 3_033), (true, 100));
         assert_eq!(pass(70, 80, 3_040), (false, 100), "late repairs are below the fence");
+        assert_eq!(pass(110, 119, 3_340), (false, 100), "and do not make a hole of a pause");
     }
 }

@@ -20,6 +20,8 @@ import { Timers } from './timers.js';
  * @property {string} [token] for all streams that have none of their own
  */
 
+/** A balancer may still name a node that has just died; asked again, it names another. */
+const BALANCER_ASKS = 3;
 const SLEEP_CHECK_EVERY_MS = 1000;
 /** Timers of hidden pages are late by up to a second; a laptop that slept is later. */
 const SLEEP_GAP_MS = 5000;
@@ -170,8 +172,11 @@ export class Session extends Stateful {
   /** @param {string | null} preferred */
   async* #addresses(preferred) {
     if (preferred) yield preferred;
-    const chosen = await askBalancers(this.#world, this.#balancers);
-    if (chosen) yield chosen;
+    for (let asks = 0; asks < BALANCER_ASKS; asks += 1) {
+      const chosen = await askBalancers(this.#world, this.#balancers);
+      if (!chosen) break;
+      yield chosen;
+    }
     if (this.#urlServer) yield this.#urlServer;
   }
 

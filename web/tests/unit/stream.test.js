@@ -63,6 +63,24 @@ test('the balancer is asked first, and urlServer serves if its node does not ans
   session.disconnect();
 });
 
+test('a balancer that still names a dead node is asked again', async () => {
+  const world = new FakeWorld();
+  const named = ['edge1', 'edge1', 'edge2'];
+  const lbUrl = `${NODE}/?action=server_list`;
+  const answer = () => ({ server: named.shift(), ws: '80', wss: '' });
+  Object.defineProperty(world.answers, lbUrl, { get: answer });
+  const session = new Session(world, { urlServer: NODE, lbUrl });
+  await settled();
+  world.socket.greet('edge1');
+  await settled();
+  world.socket.break();
+  await world.pass(500);
+  world.socket.break();
+  await settled();
+  assert.equal(world.socket.address, 'ws://edge2:80/ws');
+  session.disconnect();
+});
+
 test('a node that is down is an error, and is tried again', async () => {
   const world = new FakeWorld();
   const session = new Session(world, { urlServer: NODE });

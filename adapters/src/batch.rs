@@ -98,7 +98,7 @@ impl Batch {
             let bytes = &self.bytes[message.bytes.clone()];
             // An empty datagram has a stride of zero, which `chunks` does not take.
             let payloads = bytes.chunks(message.stride.max(1));
-            datagrams.extend(payloads.map(|payload| Datagram { peer, local, payload }));
+            datagrams.extend(payloads.map(|payload| Datagram::udp(peer, local, payload)));
         }
         let result = look(&datagrams);
         self.views = recycle(datagrams);

@@ -298,6 +298,11 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
                 }
             }
             Output::Report(report) => self.observer.report(now, &report),
+            Output::Listen { .. }
+            | Output::Unlisten { .. }
+            | Output::Connect { .. }
+            | Output::Read { .. }
+            | Output::End { .. } => {}
         }
     }
 

@@ -110,7 +110,7 @@ impl Server {
     pub(crate) fn forward(&mut self, now: Instant, read: &[(SocketAddr, Vec<u8>)]) -> Effect {
         let local = self.address;
         let datagrams: Vec<Datagram<'_>> =
-            read.iter().map(|(peer, payload)| Datagram { peer: *peer, local, payload }).collect();
+            read.iter().map(|(peer, payload)| Datagram::udp(*peer, local, payload)).collect();
         self.feed(now, Input::Datagrams(&datagrams))
     }
 

@@ -84,6 +84,7 @@ impl Settings {
             https_port: https.first().map(SocketAddr::port),
             public_host: wishes.public_host.map(host).transpose()?,
             edges,
+            turn: None,
         };
         Ok(Settings {
             core,

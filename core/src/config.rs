@@ -20,6 +20,91 @@ pub struct Config {
     pub public_host: Option<String>,
     /// Nodes that take every stream of this one and serve its viewers.
     pub edges: Vec<Edge>,
+    /// The TURN server inside this node, if there is one.
+    pub turn: Option<Turn>,
+}
+
+/// A TURN server.
+#[derive(Debug, Clone, Default)]
+pub struct Turn {
+    /// Named in every challenge (RFC 8489 section 9.2); at most [`Turn::LONGEST_REALM`] bytes.
+    pub realm: String,
+    /// Users with passwords that last.
+    pub users: Vec<TurnUser>,
+    /// Secrets that time-limited credentials are made with; the first one makes ours.
+    pub secrets: Vec<Secret>,
+    /// Where relayed addresses are; for each family the first one.
+    pub relays: Vec<RelayIp>,
+    /// The ports of relayed addresses. `None`: relayed addresses have no sockets, and reach
+    /// nothing but this node's own media.
+    pub ports: Option<(u16, u16)>,
+    /// Whom clients may reach though it is refused by default.
+    pub allow: Vec<Network>,
+    /// Whom clients may not reach, whatever else is said.
+    pub deny: Vec<Network>,
+    /// Allocations of one user at a time.
+    pub per_user: usize,
+    /// Bits a second in each direction of one allocation; `None`: as many as come.
+    pub bitrate: Option<u64>,
+    /// Where clients shall go instead of here (ALTERNATE-SERVER), while this node drains.
+    pub alternate: Option<SocketAddr>,
+}
+
+impl Turn {
+    /// With more, an answer to a stranger would be longer than 1.8 times the question.
+    pub const LONGEST_REALM: usize = 20;
+}
+
+/// Somebody who may use a TURN server.
+#[derive(Clone)]
+pub struct TurnUser {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for TurnUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TurnUser({}, …)", self.name)
+    }
+}
+
+/// A secret that nobody may read in a log.
+#[derive(Clone)]
+pub struct Secret(pub Vec<u8>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// An IP that relayed addresses have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelayIp {
+    /// Where their sockets are bound.
+    pub bind: IpAddr,
+    /// What clients and peers see; differs behind 1:1 NAT.
+    pub announced: IpAddr,
+}
+
+/// A block of IP addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// Its first address, or any other.
+    pub ip: IpAddr,
+    /// How many leading bits count: 0 to 32, or to 128.
+    pub prefix: u8,
+}
+
+/// An address of this node's own media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnMedia {
+    /// What peers call it: a candidate of ours, or the bound address.
+    pub announced: SocketAddr,
+    /// Where its datagrams arrive.
+    pub local: SocketAddr,
 }
 
 /// A downstream node.

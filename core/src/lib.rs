@@ -17,5 +17,7 @@ pub mod node;
 pub mod outbox;
 pub mod report;
 pub mod seed;
+mod sorting;
 pub mod ticket;
 pub mod timers;
+mod turn;

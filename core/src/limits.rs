@@ -18,6 +18,9 @@ pub const CONNECTIONS: usize = 20_000;
 /// Streams that one WebSocket may wait for, and sessions it may hold.
 pub const PER_CONNECTION: usize = 32;
 
+/// How long a TCP connection that the machine wants may take to be made.
+pub const CONNECT: Duration = Duration::from_secs(10);
+
 /// Sessions of one node, publishers and viewers together.
 pub const SESSIONS: usize = 10_000;
 /// Published streams of one node.

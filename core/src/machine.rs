@@ -29,6 +29,60 @@ pub enum Input<'a> {
         /// The bound address; its IP is unspecified if the errand's was.
         result: Result<SocketAddr, String>,
     },
+    /// The answer to [`Output::Listen`], as above.
+    Listening {
+        /// The errand that this answers.
+        bind: BindId,
+        /// Where connections are taken.
+        result: Result<SocketAddr, String>,
+    },
+    /// An ICMP error came back for a datagram that we sent.
+    Unreachable {
+        /// The bound address that it was sent from.
+        local: SocketAddr,
+        /// Whom it was sent to.
+        peer: SocketAddr,
+        /// What the network says.
+        icmp: Icmp,
+    },
+    /// Somebody connected to us over TCP, and does not speak HTTP.
+    Accepted {
+        /// The world's name for the byte stream, never reused.
+        stream: StreamId,
+        /// Where it came in, and what it speaks.
+        door: Door,
+        /// The listener's address, with the IP that was connected to.
+        local: SocketAddr,
+        /// Who connected.
+        peer: SocketAddr,
+    },
+    /// The answer to [`Output::Connect`]: the stream and its own address, or why there is none.
+    Connected {
+        /// The errand that this answers.
+        connect: ConnectId,
+        /// The stream's name and local address.
+        result: Result<(StreamId, SocketAddr), String>,
+    },
+    /// Bytes of a stream, cut wherever the reading ended.
+    Bytes {
+        /// Which stream.
+        stream: StreamId,
+        /// At least one byte.
+        bytes: &'a [u8],
+    },
+    /// The kernel did not take all that was written to a stream, or has taken more of it since.
+    /// Without this fact, everything that was written is taken.
+    Unsent {
+        /// Which stream.
+        stream: StreamId,
+        /// Bytes that still wait; 0: none any more.
+        bytes: usize,
+    },
+    /// A stream is gone; nothing more comes from it or may be written to it.
+    Ended {
+        /// Which stream.
+        stream: StreamId,
+    },
     /// Somebody asks us over HTTP; exactly one [`Output::Reply`] follows, at once or later.
     Asked {
         /// The world's name for the request.
@@ -79,15 +133,60 @@ pub enum Input<'a> {
     Timeout,
 }
 
-/// One UDP datagram.
+/// One datagram.
 #[derive(Debug, Clone, Copy)]
 pub struct Datagram<'a> {
+    /// What it came in on; [`Carrier::Udp`] in everything that a world tells.
+    pub carrier: Carrier,
     /// Who sent it.
     pub peer: SocketAddr,
     /// The local address it was sent to (from packet info on a wildcard socket).
     pub local: SocketAddr,
     /// Its bytes.
     pub payload: &'a [u8],
+}
+
+impl<'a> Datagram<'a> {
+    /// A datagram that came over UDP.
+    pub fn udp(peer: SocketAddr, local: SocketAddr, payload: &'a [u8]) -> Self {
+        Datagram { carrier: Carrier::Udp, peer, local, payload }
+    }
+}
+
+/// What carries datagrams between a peer and us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Carrier {
+    /// A UDP socket.
+    Udp,
+    /// A byte stream that frames them (RFC 4571).
+    Stream(StreamId),
+    /// A TURN allocation of this very node: they never leave the process.
+    Relay,
+}
+
+/// Where a byte stream came in, and what it speaks: its first bytes have told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// STUN messages and ChannelData (RFC 8656 section 12.5).
+    Turn {
+        /// Whether TLS is around it.
+        secure: bool,
+    },
+    /// Framed datagrams of an ICE agent (RFC 6544).
+    Ice,
+    /// A listener that the machine wanted ([`Output::Listen`]); nobody looked at its bytes.
+    Listener,
+}
+
+/// An ICMP error (RFC 792, RFC 4443).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Icmp {
+    /// The type, of ICMP or ICMPv6 as the address family says.
+    pub kind: u8,
+    /// The code.
+    pub code: u8,
+    /// What follows: the next hop's MTU if the datagram was too big, else 0.
+    pub data: u32,
 }
 
 /// An errand that is not a datagram; those lie in the outbox's slab.
@@ -104,6 +203,41 @@ pub enum Output {
     Unbind {
         /// Its bound address, as [`Input::Bound`] gave it.
         local: SocketAddr,
+    },
+    /// Take TCP connections at this address; [`Input::Listening`] answers.
+    Listen {
+        /// Names the errand.
+        bind: BindId,
+        /// Where to listen.
+        near: SocketAddr,
+    },
+    /// Take no more connections there. Those that were taken stay.
+    Unlisten {
+        /// The address, as [`Input::Listening`] gave it.
+        local: SocketAddr,
+    },
+    /// Connect over TCP; [`Input::Connected`] answers, at the latest after
+    /// [`crate::limits::CONNECT`].
+    Connect {
+        /// Names the errand.
+        connect: ConnectId,
+        /// The address to connect from; the world's choice if `None`.
+        from: Option<SocketAddr>,
+        /// Whom to connect to.
+        to: SocketAddr,
+    },
+    /// Read from a stream, or stop it until further notice: what is spliced may not be dropped.
+    Read {
+        /// Which stream.
+        stream: StreamId,
+        /// Whether to read.
+        on: bool,
+    },
+    /// End a stream as soon as the kernel has taken what was written; nothing is read any more,
+    /// and no [`Input::Ended`] follows.
+    End {
+        /// Which stream.
+        stream: StreamId,
     },
     /// Answer an HTTP request.
     Reply {
@@ -163,4 +297,8 @@ ids! {
     CallId,
     /// The machine's name for a socket that it wants bound.
     BindId,
+    /// The world's name for a byte stream.
+    StreamId,
+    /// The machine's name for a connection that it wants made.
+    ConnectId,
 }

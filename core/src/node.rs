@@ -1,38 +1,57 @@
-//! One core's share of a node: a hub and the director, composed. It carries values between them and
-//! decides nothing; the driver and every simulated world run exactly this.
+//! One core's share of a node: a hub, a TURN server and the director, composed. It carries values
+//! between them and decides nothing; the driver and every simulated world run exactly this.
 
 use std::time::Instant;
 
-use crate::config::{Birth, Config};
+use crate::config::{Birth, Config, OwnMedia};
 use crate::director::signal::reply;
 use crate::director::{Desk, Director};
 use crate::hub::Hub;
 use crate::hub::session::crypto::Crypto;
+use crate::hub::session::path::Paths;
 use crate::hub::words::{Command, Event};
-use crate::machine::{Input, Machine};
-use crate::outbox::Outbox;
+use crate::machine::{Carrier, Datagram, Input, Machine};
+use crate::outbox::{Outbox, Runs};
 use crate::seed::Seed;
+use crate::sorting::{self, Owner};
 use crate::ticket::{Ticket, Via};
+use crate::turn::{self, Turn};
 
 /// A node.
 pub struct Node {
     director: Director,
     hub: Hub,
+    turn: Option<Turn>,
+    streams: sorting::Streams,
     /// On their way down; reused.
     commands: Vec<Command>,
     /// On their way up; reused.
     events: Vec<Event>,
+    /// From TURN clients to the hub; reused.
+    inward: Runs,
+    /// From the hub to TURN clients; reused.
+    relayed: Runs,
 }
 
 impl Node {
     /// A node that begins at its birth's instant.
     pub fn new(config: Config, birth: Birth, crypto: Crypto) -> Self {
         let mut seed = Seed::new(birth.seed);
+        let hub = Hub::new(config.addresses.clone(), crypto, seed.fork());
+        let director_seed = seed.fork();
+        let turn = config.turn.clone().map(|turn| {
+            let own = own_media(&Paths::new(&config.addresses.udp, &config.addresses));
+            Turn::new(turn, own, birth, seed.fork())
+        });
         Node {
-            hub: Hub::new(config.addresses.clone(), crypto, seed.fork()),
-            director: Director::new(config, birth, seed.fork()),
+            hub,
+            turn,
+            director: Director::new(config, birth, director_seed),
+            streams: sorting::Streams::default(),
             commands: Vec::new(),
             events: Vec::new(),
+            inward: Runs::default(),
+            relayed: Runs::default(),
         }
     }
 
@@ -41,7 +60,12 @@ impl Node {
         let director = &mut self.director;
         let mut desk = Desk { now, commands: &mut self.commands, out };
         match input {
-            Input::Datagrams(datagrams) => self.hub.datagrams(now, datagrams, events, desk.out),
+            Input::Datagrams(datagrams) => self.sort(now, datagrams, out),
+            Input::Bound { bind, .. } | Input::Listening { bind, .. }
+                if sorting::of_bind(bind) == Owner::Turn =>
+            {
+                self.tell_turn(now, &input, out);
+            }
             Input::Bound { bind, result } => director.bound(bind, result, &mut desk),
             Input::Asked { id, request } => director.asked(id, &request, &mut desk),
             Input::Opened { connection, .. } => director.opened(connection, &mut desk),
@@ -53,17 +77,82 @@ impl Node {
             Input::Stopping => {
                 director.stop(&mut desk);
                 self.hub.stop(now, events, desk.out);
+                self.tell_turn(now, &input, out);
             }
             Input::Timeout => {
                 director.timeout(&mut desk);
                 self.hub.timeout(now, events, desk.out);
+                self.tell_turn(now, &input, out);
+            }
+            Input::Listening { .. }
+            | Input::Unreachable { .. }
+            | Input::Accepted { .. }
+            | Input::Connected { .. }
+            | Input::Bytes { .. }
+            | Input::Unsent { .. }
+            | Input::Ended { .. } => self.stream(now, &input, out),
+        }
+    }
+
+    /// Gives every datagram of one read to its owner, in order.
+    fn sort(&mut self, now: Instant, datagrams: &[Datagram<'_>], out: &mut Outbox) {
+        let Some(turn) = &mut self.turn else {
+            return self.hub.datagrams(now, datagrams, &mut self.events, out);
+        };
+        let Some(first) = datagrams.first() else { return };
+        // One read is of one socket.
+        if turn.is_relayed(first.local) {
+            let mut desk = turn::Desk { now, inward: &mut self.inward, out };
+            return turn.from_peers(datagrams, &mut desk);
+        }
+        if self.hub.has_socket(first.local) {
+            return self.hub.datagrams(now, datagrams, &mut self.events, out);
+        }
+        let owner = sorting::of_datagram;
+        for run in datagrams.chunk_by(|one, other| owner(one) == owner(other)) {
+            match owner(&run[0]) {
+                Owner::Hub => self.hub.datagrams(now, run, &mut self.events, out),
+                Owner::Turn => {
+                    let mut desk = turn::Desk { now, inward: &mut self.inward, out };
+                    turn.from_clients(run, &mut desk);
+                }
             }
         }
     }
 
-    /// Carries values between the two until both are silent.
+    /// Gives a fact about a byte stream to the stream's owner.
+    fn stream(&mut self, now: Instant, input: &Input<'_>, out: &mut Outbox) {
+        let owner = match input {
+            Input::Accepted { stream, door, .. } => Some(self.streams.accept(*stream, *door)),
+            Input::Connected { connect, result } => {
+                let owner = sorting::of_connect(*connect);
+                if let Ok((stream, _)) = result {
+                    self.streams.take(*stream, owner);
+                }
+                Some(owner)
+            }
+            Input::Bytes { stream, .. } | Input::Unsent { stream, .. } => {
+                self.streams.owner(*stream)
+            }
+            Input::Ended { stream } => self.streams.forget(*stream),
+            _ => Some(Owner::Turn),
+        };
+        match owner {
+            Some(Owner::Hub) => self.hub.stream(now, input, &mut self.events, out),
+            Some(Owner::Turn) => self.tell_turn(now, input, out),
+            None => {}
+        }
+    }
+
+    fn tell_turn(&mut self, now: Instant, input: &Input<'_>, out: &mut Outbox) {
+        if let Some(turn) = &mut self.turn {
+            turn.hear(input, &mut turn::Desk { now, inward: &mut self.inward, out });
+        }
+    }
+
+    /// Carries values between the machines until all are silent.
     fn settle(&mut self, now: Instant, out: &mut Outbox) {
-        while !self.commands.is_empty() || !self.events.is_empty() {
+        loop {
             for command in std::mem::take(&mut self.commands) {
                 self.hub.command(now, command, &mut self.events, out);
             }
@@ -72,8 +161,43 @@ impl Node {
                 answer(&mut self.director, &event, &mut desk);
                 self.director.observe(event, &mut desk);
             }
+            self.pass_inward(now, out);
+            self.pass_relayed(now, out);
+            if self.commands.is_empty() && self.events.is_empty() && self.inward.is_empty() {
+                return;
+            }
         }
     }
+
+    /// What TURN clients sent to this node's own media.
+    fn pass_inward(&mut self, now: Instant, out: &mut Outbox) {
+        if self.inward.is_empty() {
+            return;
+        }
+        let datagrams: Vec<Datagram<'_>> = self.inward.arrivals(Carrier::Relay).collect();
+        self.hub.datagrams(now, &datagrams, &mut self.events, out);
+        self.inward.clear();
+    }
+
+    /// What the hub sent to TURN clients.
+    fn pass_relayed(&mut self, now: Instant, out: &mut Outbox) {
+        let relayed = out.take_relayed(std::mem::take(&mut self.relayed));
+        if let Some(turn) = &mut self.turn {
+            let mut desk = turn::Desk { now, inward: &mut self.inward, out };
+            turn.from_media(&relayed, &mut desk);
+        }
+        self.relayed = relayed;
+        self.relayed.clear();
+    }
+}
+
+/// What leads inside the process when a TURN client sends there.
+fn own_media(paths: &Paths) -> Vec<OwnMedia> {
+    let own = |path: &crate::hub::session::path::Path| OwnMedia {
+        announced: path.announced,
+        local: path.local,
+    };
+    paths.iter().map(own).collect()
 }
 
 /// A hub's answer goes to the asker at once, by the ticket that came with the question.
@@ -99,9 +223,7 @@ impl Machine for Node {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match (self.director.deadline(), self.hub.deadline()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        let turn = self.turn.as_ref().and_then(Turn::deadline);
+        [self.director.deadline(), self.hub.deadline(), turn].into_iter().flatten().min()
     }
 }

@@ -1,26 +1,109 @@
 //! The slab that a world lends to its machine: datagrams lie in it back to back, in runs that one
-//! segmented send can carry. It knows nothing of sessions or sockets.
+//! segmented send can carry, and so do bytes for streams. It knows nothing of sessions or sockets.
 
 use std::net::SocketAddr;
 use std::ops::Range;
 
 use crate::limits;
-use crate::machine::Output;
+use crate::machine::{Carrier, Datagram, Output, StreamId};
 use crate::report::Report;
 
 /// Takes a machine's errands. The world owns it, walks it after each burst and clears it, so that
 /// its memory is reused and forwarding allocates nothing.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    outward: Runs,
+    relayed: Runs,
+    errands: Vec<Output>,
+}
+
+impl Outbox {
+    /// Adds one datagram. It joins the last run if one segmented send can carry both.
+    pub fn send(&mut self, local: SocketAddr, peer: SocketAddr, payload: &[u8]) {
+        self.outward.add(To::Peer { local, peer }, &[payload]);
+    }
+
+    /// Adds one datagram that is made of several parts.
+    pub fn send_parts(&mut self, local: SocketAddr, peer: SocketAddr, parts: &[&[u8]]) {
+        self.outward.add(To::Peer { local, peer }, parts);
+    }
+
+    /// Adds bytes for a stream.
+    pub fn write(&mut self, stream: StreamId, parts: &[&[u8]]) {
+        self.outward.add(To::Stream(stream), parts);
+    }
+
+    /// Adds one datagram, whatever carries it.
+    pub fn carry(&mut self, by: Carrier, local: SocketAddr, peer: SocketAddr, payload: &[u8]) {
+        match by {
+            Carrier::Udp => self.send(local, peer, payload),
+            Carrier::Relay => self.relayed.add(To::Peer { local, peer }, &[payload]),
+            Carrier::Stream(stream) => {
+                let Ok(len) = u16::try_from(payload.len()) else { return };
+                self.write(stream, &[&len.to_be_bytes(), payload]);
+            }
+        }
+    }
+
+    /// Adds an errand that is not a datagram.
+    pub fn push(&mut self, output: Output) {
+        self.errands.push(output);
+    }
+
+    /// Adds a report.
+    pub fn report(&mut self, report: Report) {
+        self.errands.push(Output::Report(report));
+    }
+
+    /// The datagrams, run by run, in the order in which they were added.
+    pub fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
+        self.outward.transmits()
+    }
+
+    /// The bytes for streams, in the order in which they were added.
+    pub fn writes(&self) -> impl Iterator<Item = (StreamId, &[u8])> {
+        self.outward.writes()
+    }
+
+    /// Takes the datagrams that a TURN allocation of this node carries; `empty` takes their place.
+    pub(crate) fn take_relayed(&mut self, empty: Runs) -> Runs {
+        std::mem::replace(&mut self.relayed, empty)
+    }
+
+    /// Takes the other errands out, in order.
+    pub fn errands(&mut self) -> impl Iterator<Item = Output> {
+        self.errands.drain(..)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.outward.is_empty() && self.errands.is_empty()
+    }
+
+    /// Empties the outbox and keeps its memory.
+    pub fn clear(&mut self) {
+        self.outward.clear();
+        self.relayed.clear();
+        self.errands.clear();
+    }
+}
+
+/// Datagrams and stretches of streams in one piece of memory.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
     slab: Vec<u8>,
     runs: Vec<Run>,
-    errands: Vec<Output>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    Peer { local: SocketAddr, peer: SocketAddr },
+    Stream(StreamId),
 }
 
 #[derive(Debug)]
 struct Run {
-    local: SocketAddr,
-    peer: SocketAddr,
+    to: To,
     bytes: Range<usize>,
     segment: usize,
     open: bool,
@@ -47,72 +130,79 @@ impl Transmit<'_> {
     }
 }
 
-impl Outbox {
-    /// Adds one datagram. It joins the last run if one segmented send can carry both.
-    pub fn send(&mut self, local: SocketAddr, peer: SocketAddr, payload: &[u8]) {
-        if payload.is_empty() {
+impl Runs {
+    fn add(&mut self, to: To, parts: &[&[u8]]) {
+        let start = self.slab.len();
+        for part in parts {
+            self.slab.extend_from_slice(part);
+        }
+        let end = self.slab.len();
+        let len = end - start;
+        if len == 0 {
             return;
         }
-        let start = self.slab.len();
-        self.slab.extend_from_slice(payload);
-        let end = self.slab.len();
         if let Some(run) = self.runs.last_mut()
-            && run.takes(local, peer, payload.len())
+            && run.takes(to, len)
         {
             run.bytes.end = end;
-            run.open = payload.len() == run.segment;
+            run.open = matches!(to, To::Stream(_)) || len == run.segment;
             return;
         }
-        let segment = payload.len();
-        self.runs.push(Run { local, peer, bytes: start..end, segment, open: true });
+        self.runs.push(Run { to, bytes: start..end, segment: len, open: true });
     }
 
-    /// Adds an errand that is not a datagram.
-    pub fn push(&mut self, output: Output) {
-        self.errands.push(output);
+    /// Adds a datagram from `peer` for `local`.
+    pub(crate) fn pass(&mut self, local: SocketAddr, peer: SocketAddr, payload: &[u8]) {
+        self.add(To::Peer { local, peer }, &[payload]);
     }
 
-    /// Adds a report.
-    pub fn report(&mut self, report: Report) {
-        self.errands.push(Output::Report(report));
-    }
-
-    /// The datagrams, run by run, in the order in which they were added.
-    pub fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
-        self.runs.iter().map(|run| Transmit {
-            local: run.local,
-            peer: run.peer,
-            payload: &self.slab[run.bytes.clone()],
-            segment: run.segment,
+    pub(crate) fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
+        self.runs.iter().filter_map(|run| match run.to {
+            To::Peer { local, peer } => {
+                let payload = &self.slab[run.bytes.clone()];
+                Some(Transmit { local, peer, payload, segment: run.segment })
+            }
+            To::Stream(_) => None,
         })
     }
 
-    /// Takes the other errands out, in order.
-    pub fn errands(&mut self) -> impl Iterator<Item = Output> {
-        self.errands.drain(..)
+    fn writes(&self) -> impl Iterator<Item = (StreamId, &[u8])> {
+        self.runs.iter().filter_map(|run| match run.to {
+            To::Stream(stream) => Some((stream, &self.slab[run.bytes.clone()])),
+            To::Peer { .. } => None,
+        })
     }
 
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.errands.is_empty()
+    /// The datagrams as they arrive where `carrier` takes them.
+    pub(crate) fn arrivals(&self, carrier: Carrier) -> impl Iterator<Item = Datagram<'_>> {
+        self.transmits().flat_map(move |run| {
+            let (local, peer) = (run.local, run.peer);
+            let payloads = run.payload.chunks(run.segment);
+            payloads.map(move |payload| Datagram { carrier, peer, local, payload })
+        })
     }
 
-    /// Empties the outbox and keeps its memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
         self.slab.clear();
         self.runs.clear();
-        self.errands.clear();
     }
 }
 
 impl Run {
-    fn takes(&self, local: SocketAddr, peer: SocketAddr, len: usize) -> bool {
-        self.open
-            && self.peer == peer
-            && self.local == local
-            && len <= self.segment
-            && self.bytes.len() / self.segment < limits::RUN_SEGMENTS
-            && self.bytes.len() + len <= limits::RUN_BYTES
+    fn takes(&self, to: To, len: usize) -> bool {
+        let fits = match to {
+            To::Stream(_) => true,
+            To::Peer { .. } => {
+                len <= self.segment
+                    && self.bytes.len() / self.segment < limits::RUN_SEGMENTS
+                    && self.bytes.len() + len <= limits::RUN_BYTES
+            }
+        };
+        self.open && self.to == to && fits
     }
 }
 
@@ -163,9 +253,32 @@ mod tests {
     fn clearing_keeps_the_memory() {
         let mut outbox = Outbox::default();
         outbox.send(addr(1), addr(2), &[0; 1200]);
-        let capacity = outbox.slab.capacity();
+        let capacity = outbox.outward.slab.capacity();
         outbox.clear();
         assert!(outbox.is_empty());
-        assert_eq!(outbox.slab.capacity(), capacity);
+        assert_eq!(outbox.outward.slab.capacity(), capacity);
+    }
+
+    #[test]
+    fn bytes_for_a_stream_join_and_framed_datagrams_say_their_length() {
+        let mut outbox = Outbox::default();
+        let (one, other) = (StreamId(1), StreamId(2));
+        outbox.write(one, &[b"ab", b"c"]);
+        outbox.carry(Carrier::Stream(one), addr(1), addr(2), b"defg");
+        outbox.send(addr(1), addr(2), b"datagram");
+        outbox.write(other, &[b"x"]);
+        let written: Vec<_> = outbox.writes().collect();
+        assert_eq!(written, [(one, &b"abc\0\x04defg"[..]), (other, b"x")]);
+        assert_eq!(shape(&outbox), [(2, 8, 1)]);
+    }
+
+    #[test]
+    fn relayed_datagrams_stay_inside() {
+        let mut outbox = Outbox::default();
+        outbox.carry(Carrier::Relay, addr(1), addr(2), b"inside");
+        assert!(outbox.is_empty());
+        let relayed = outbox.take_relayed(Runs::default());
+        let arrived: Vec<_> = relayed.arrivals(Carrier::Relay).map(|d| d.payload).collect();
+        assert_eq!(arrived, [b"inside"]);
     }
 }

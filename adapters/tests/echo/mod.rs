@@ -84,7 +84,7 @@ impl Machine for Echo {
                 self.say(b"late", None, out);
             }
             Input::Stopping => self.say(b"bye", None, out),
-            Input::Writable { .. } | Input::Answered { .. } | Input::Measured(_) => {}
+            _ => {}
         }
     }
 

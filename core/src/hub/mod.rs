@@ -29,7 +29,7 @@ use crate::hub::session::{Session, SessionEvent};
 use crate::hub::streams::{Streams, TrackId};
 use crate::hub::words::{Event, SessionId};
 use crate::limits;
-use crate::machine::Datagram;
+use crate::machine::{Datagram, Input};
 use crate::media::track::{Epoch, StreamName, Track};
 use crate::outbox::Outbox;
 use crate::report::Report;
@@ -116,6 +116,21 @@ impl Hub {
     /// When the hub wants to hear of the time next.
     pub fn deadline(&self) -> Option<Instant> {
         self.timers.next()
+    }
+
+    /// Whether this socket is a relay link's alone.
+    pub(crate) fn has_socket(&self, local: SocketAddr) -> bool {
+        self.demux.by_socket(local).is_some()
+    }
+
+    /// A fact about a byte stream that is ours.
+    pub(crate) fn stream(
+        &mut self,
+        _now: Instant,
+        _input: &Input<'_>,
+        _events: &mut Vec<Event>,
+        _out: &mut Outbox,
+    ) {
     }
 
     /// Everything that one read of a socket brought.

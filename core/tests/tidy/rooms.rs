@@ -50,9 +50,17 @@ pub(crate) const ROOMS: &[Room] = &[
             "timers",
         ],
     },
+    // Names, addresses and first bytes.
+    Room { name: "sorting", knows: &["machine"] },
+    Room {
+        name: "turn",
+        knows: &["config", "limits", "machine", "outbox", "report", "seed", "timers"],
+    },
     Room {
         name: "node",
-        knows: &["config", "director", "hub", "machine", "outbox", "seed", "ticket"],
+        knows: &[
+            "config", "director", "hub", "machine", "outbox", "seed", "sorting", "ticket", "turn",
+        ],
     },
 ];
 

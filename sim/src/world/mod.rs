@@ -268,7 +268,7 @@ impl World {
         }
         let datagrams: Vec<Datagram<'_>> = burst
             .iter()
-            .map(|(peer, local, payload)| Datagram { peer: *peer, local: *local, payload })
+            .map(|(peer, local, payload)| Datagram::udp(*peer, *local, payload))
             .collect();
         self.feed(node, Input::Datagrams(&datagrams));
     }
@@ -315,6 +315,11 @@ impl World {
             Output::Close { .. } => {}
             Output::Call { call, request } => self.call(Actor::Node(index), call, request),
             Output::Report(report) => host.reports.push((self.now, report)),
+            Output::Listen { .. }
+            | Output::Unlisten { .. }
+            | Output::Connect { .. }
+            | Output::Read { .. }
+            | Output::End { .. } => panic!("no story has byte streams"),
         }
     }
 

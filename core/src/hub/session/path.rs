@@ -46,6 +46,11 @@ impl Paths {
         list
     }
 
+    /// Every path.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter()
+    }
+
     /// Every local address.
     pub fn locals(&self) -> impl Iterator<Item = SocketAddr> {
         self.0.iter().map(|path| path.local)

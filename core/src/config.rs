@@ -1,6 +1,7 @@
 //! What a node is told at birth: values only. Where they come from (files, flags) it does not know.
 
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// What makes a node the node it is. Origin and edge differ in nothing else.
@@ -98,6 +99,45 @@ pub struct Network {
     pub prefix: u8,
 }
 
+impl Network {
+    /// Whether `ip` is in it. An IPv6 address never is in an IPv4 block, whatever it stands for.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let differing = match (self.ip, ip) {
+            (IpAddr::V4(ours), IpAddr::V4(ip)) => {
+                u128::from(ours.to_bits() ^ ip.to_bits()) << (128 - 32)
+            }
+            (IpAddr::V6(ours), IpAddr::V6(ip)) => ours.to_bits() ^ ip.to_bits(),
+            _ => return false,
+        };
+        differing.leading_zeros() >= u32::from(self.prefix)
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    /// `10.0.0.0/8`, `2001:db8::/32`, or one address.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (ip, prefix) = match text.split_once('/') {
+            Some((ip, prefix)) => (ip, Some(prefix)),
+            None => (text, None),
+        };
+        let ip: IpAddr = ip.parse().map_err(|_| {
+            format!("{text}: this is no block of addresses; write one like 10.0.0.0/8")
+        })?;
+        let (family, bits) = if ip.is_ipv4() { ("IPv4", 32) } else { ("IPv6", 128) };
+        let Some(prefix) = prefix else { return Ok(Network { ip, prefix: bits }) };
+        let is_number = !prefix.is_empty() && prefix.bytes().all(|digit| digit.is_ascii_digit());
+        if !is_number {
+            return Err(format!("{text}: a number of bits comes after the slash"));
+        }
+        match prefix.parse() {
+            Ok(prefix) if prefix <= bits => Ok(Network { ip, prefix }),
+            _ => Err(format!("{text}: an {family} prefix has at most {bits} bits")),
+        }
+    }
+}
+
 /// An address of this node's own media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnMedia {
@@ -176,4 +216,47 @@ pub struct Birth {
     pub calendar: Duration,
     /// The machine's first instant.
     pub start: std::time::Instant,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_contains_what_begins_like_it() {
+        let contains = |network: &str, ip: &str| {
+            network.parse::<Network>().unwrap().contains(ip.parse().unwrap())
+        };
+        assert!(contains("10.0.0.0/8", "10.255.0.1"));
+        assert!(contains("10.9.9.9/8", "10.255.0.1"), "any address names its block");
+        assert!(!contains("10.0.0.0/8", "11.0.0.0"));
+        assert!(contains("192.168.4.0/22", "192.168.7.255"));
+        assert!(!contains("192.168.4.0/22", "192.168.8.0"));
+        assert!(contains("192.0.2.7", "192.0.2.7"));
+        assert!(!contains("192.0.2.7", "192.0.2.6"));
+        assert!(contains("0.0.0.0/0", "255.255.255.255"));
+        assert!(!contains("0.0.0.0/0", "::"));
+        assert!(contains("::/0", "ffff::1"));
+        assert!(!contains("::/0", "1.2.3.4"));
+        assert!(contains("2001:db8::/33", "2001:db8:7fff::"));
+        assert!(!contains("2001:db8::/33", "2001:db8:8000::"));
+        assert!(contains("::1", "::1"));
+        assert!(!contains("::1", "::"));
+        assert!(!contains("::ffff:10.0.0.0/104", "10.0.0.1"), "families are apart");
+    }
+
+    #[test]
+    fn what_is_no_block_is_refused_with_a_sentence() {
+        let error = |text: &str| text.parse::<Network>().unwrap_err();
+        assert_eq!(error("10.0.0.0/33"), "10.0.0.0/33: an IPv4 prefix has at most 32 bits");
+        assert_eq!(error("::/129"), "::/129: an IPv6 prefix has at most 128 bits");
+        assert_eq!(error("10.0.0.0/256"), "10.0.0.0/256: an IPv4 prefix has at most 32 bits");
+        for bad in ["10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "10.0.0.0/a", "::/8/8"] {
+            assert_eq!(error(bad), format!("{bad}: a number of bits comes after the slash"));
+        }
+        for bad in ["", "/8", "10.0.0/8", "example.com", "10.0.0.0 /8"] {
+            let sentence = "this is no block of addresses; write one like 10.0.0.0/8";
+            assert_eq!(error(bad), format!("{bad}: {sentence}"));
+        }
+    }
 }

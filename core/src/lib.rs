@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod config;
+pub mod credential;
 pub mod director;
 pub mod http;
 pub mod hub;
@@ -20,4 +21,4 @@ pub mod seed;
 mod sorting;
 pub mod ticket;
 pub mod timers;
-mod turn;
+pub mod turn;

@@ -94,3 +94,24 @@ pub const REPAIR_AGE: Duration = Duration::from_millis(650);
 pub const PEER_ADDRESSES: usize = 8;
 /// How long a token that a node makes for itself is good; it makes one for every call.
 pub const OWN_TOKEN: Duration = Duration::from_secs(60);
+
+/// Attributes of one STUN message. RFC 8656 knows no message of a client with more than a dozen.
+pub const STUN_ATTRIBUTES: usize = 24;
+/// Bytes of a STUN message that carries no media: every attribute at its longest (RFC 8489 section
+/// 14.3 and 14.9: 509 and 763 bytes) fits.
+pub const STUN_CONTROL: usize = 2048;
+/// Bytes of a TURN username (RFC 8489 section 14.3).
+pub const TURN_USERNAME: usize = 508;
+/// How long a nonce of the TURN server is good. RFC 8656 section 5 wants at least one an hour;
+/// whoever overhears one has so long to use it again.
+pub const NONCE: Duration = Duration::from_secs(600);
+/// Blocks of addresses (/24, /56) whose questions are counted apart; 16 bytes each. More of them
+/// share a count, so that no flood makes us grow.
+pub const STRANGERS: usize = 8192;
+/// Between two answers to strangers of one block, on average. Whoever sends questions in the name
+/// of a victim makes us send it 100 × 100 bytes a second, and an office of a thousand viewers who
+/// come back at once has its answers within ten seconds.
+pub const STRANGER_PAUSE: Duration = Duration::from_millis(10);
+/// Answers to strangers of one block at once: about fifty viewers who begin together and try UDP,
+/// TCP and TLS each.
+pub const STRANGER_BURST: u32 = 200;

@@ -1,6 +1,17 @@
 //! A TURN server (RFC 8656) as a machine: clients behind firewalls ask it for relayed addresses. It
 //! knows no session and no stream.
 
+pub mod guard;
+#[allow(dead_code, reason = "for the server's machine")]
+pub(crate) mod keys;
+#[allow(dead_code, reason = "for the server's machine")]
+pub(crate) mod nonce;
+#[allow(dead_code, reason = "for the server's machine")]
+pub(crate) mod reach;
+pub mod seal;
+#[allow(dead_code, reason = "for the server's machine")]
+pub(crate) mod throttle;
+
 use std::net::SocketAddr;
 use std::time::Instant;
 

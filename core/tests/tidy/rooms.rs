@@ -20,6 +20,8 @@ pub(crate) const ROOMS: &[Room] = &[
     Room { name: "report", knows: &[] },
     Room { name: "seed", knows: &[] },
     Room { name: "timers", knows: &[] },
+    // Who asks the director for TURN is given what the TURN server takes.
+    Room { name: "credential", knows: &["config"] },
     // The words of media: a description is bounded by limits, and that is all it needs.
     Room { name: "media", knows: &["limits"] },
     // The door names what passes through it: requests and replies are facts and errands, and so are
@@ -38,6 +40,7 @@ pub(crate) const ROOMS: &[Room] = &[
         name: "director",
         knows: &[
             "config",
+            "credential",
             "http",
             "hub::words",
             "limits",
@@ -54,7 +57,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room { name: "sorting", knows: &["machine"] },
     Room {
         name: "turn",
-        knows: &["config", "limits", "machine", "outbox", "report", "seed", "timers"],
+        knows: &["config", "credential", "limits", "machine", "outbox", "report", "seed", "timers"],
     },
     Room {
         name: "node",

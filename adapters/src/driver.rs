@@ -213,9 +213,9 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
                 self.requests.insert(id, answer);
                 self.tell(now, Input::Asked { id, request });
             }
-            Fact::Opened { connection, peer, writer } => {
+            Fact::Opened { connection, peer, host, writer } => {
                 self.connections.insert(connection, writer);
-                self.tell(now, Input::Opened { connection, peer });
+                self.tell(now, Input::Opened { connection, peer, host });
             }
             // We may have told the machine that a connection is lost before its task knew.
             Fact::Said { connection, text } if self.connections.contains_key(&connection) => {

@@ -23,6 +23,8 @@ pub enum Fact {
         connection: ConnectionId,
         /// Who opened it.
         peer: SocketAddr,
+        /// The Host field of its request; empty if it has none.
+        host: String,
         /// Takes what the core writes. Full means that the peer is too slow: close it.
         writer: Sender<ToPeer>,
     },

@@ -252,7 +252,7 @@ impl Guest {
     fn open(&self, room: usize) -> (ConnectionId, Receiver<ToPeer>) {
         let (writer, messages) = async_channel::bounded(room);
         let (connection, peer) = (ConnectionId(5), self.node);
-        self.tell(Fact::Opened { connection, peer, writer });
+        self.tell(Fact::Opened { connection, peer, host: String::new(), writer });
         (connection, messages)
     }
 }

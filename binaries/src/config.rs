@@ -1,10 +1,12 @@
 //! The TOML file of a node and the words in it; it does not know flags, nor what comes of it all.
 
+pub mod turn;
+
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::de::{Error, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::address::{Listen, NodeUrl, Public};
@@ -46,6 +48,8 @@ pub struct Wishes {
     pub log: Option<Log>,
     /// Certificates.
     pub tls: Tls,
+    /// The TURN server inside the node, or others.
+    pub turn: turn::Turn,
     /// Nodes that take every stream of this one.
     pub edge: Vec<Edge>,
 }
@@ -102,27 +106,17 @@ pub enum Log {
 impl Wishes {
     /// Reads a file. Paths in it are relative to it.
     pub fn load(path: &Path) -> Result<Self, StartError> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let shown = path.display();
-            StartError(format!(
-                "cannot read {shown}: {error}; name a TOML file like deploy/examples/origin.toml"
-            ))
-        })?;
-        let mut wishes = Wishes::parse(&text, &path.display().to_string())?;
-        let beside = path.parent().unwrap_or(Path::new(""));
+        let mut wishes: Wishes = load(path, "origin.toml")?;
         let tls = &mut wishes.tls;
-        for file in [&mut wishes.key_file, &mut tls.cert, &mut tls.key, &mut tls.ca] {
-            *file = file.take().map(|file| beside.join(file));
-        }
+        let files = [&mut wishes.key_file, &mut wishes.turn.secret_file];
+        beside(path, files);
+        beside(path, [&mut tls.cert, &mut tls.key, &mut tls.ca]);
         Ok(wishes)
     }
 
     /// Reads the text of a file called `name`.
     pub fn parse(text: &str, name: &str) -> Result<Self, StartError> {
-        toml::from_str(text).map_err(|error| {
-            let place = error.span().map_or(String::new(), |span| place(text, span.start));
-            StartError(format!("{name}:{place} {}", plain(error.message())))
-        })
+        parse(text, name)
     }
 
     /// These wishes where they say something, and those of `below` where they do not.
@@ -144,17 +138,53 @@ impl Wishes {
             key_file,
             runtime: self.runtime.or(below.runtime),
             log: self.log.or(below.log),
-            tls: Tls {
-                cert: self.tls.cert.or(below.tls.cert),
-                key: self.tls.key.or(below.tls.key),
-                ca: self.tls.ca.or(below.tls.ca),
-            },
+            tls: self.tls.over(below.tls),
+            turn: self.turn.over(below.turn),
             edge: or_list(self.edge, below.edge),
         }
     }
 }
 
-fn or_list<T>(above: Vec<T>, below: Vec<T>) -> Vec<T> {
+impl Tls {
+    /// These files where they are named, and those of `below` where they are not.
+    #[must_use]
+    pub fn over(self, below: Tls) -> Tls {
+        Tls {
+            cert: self.cert.or(below.cert),
+            key: self.key.or(below.key),
+            ca: self.ca.or(below.ca),
+        }
+    }
+}
+
+/// Reads settings from a file; `like` is an example of it.
+pub(crate) fn load<T: DeserializeOwned>(path: &Path, like: &str) -> Result<T, StartError> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        StartError(format!(
+            "cannot read {shown}: {error}; name a TOML file like deploy/examples/{like}"
+        ))
+    })?;
+    parse(&text, &shown.to_string())
+}
+
+/// Reads the text of a file called `name`.
+fn parse<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, StartError> {
+    toml::from_str(text).map_err(|error| {
+        let place = error.span().map_or(String::new(), |span| place(text, span.start));
+        StartError(format!("{name}:{place} {}", plain(error.message())))
+    })
+}
+
+/// Makes paths that a file names relative to it.
+pub(crate) fn beside<const N: usize>(path: &Path, files: [&mut Option<PathBuf>; N]) {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for file in files {
+        *file = file.take().map(|file| folder.join(file));
+    }
+}
+
+pub(crate) fn or_list<T>(above: Vec<T>, below: Vec<T>) -> Vec<T> {
     if above.is_empty() { below } else { above }
 }
 
@@ -212,7 +242,7 @@ where
     Word::deserialize(from).map(|word| word.0)
 }
 
-fn word<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+pub(crate) fn word<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err = String>,
@@ -221,7 +251,7 @@ where
 }
 
 /// A list of strings; a single one stands for a list of one.
-fn one_or_many<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+pub(crate) fn one_or_many<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err = String>,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use crate::address::{Listen, NodeUrl, Public};
+use crate::config::turn::Turn;
 use crate::config::{Edge, Log, Runtime, Tls, Wishes};
 use crate::error::StartError;
 use crate::secret::Secrets;
@@ -69,6 +70,17 @@ pub struct NodeFlags {
         default_missing_value = "true"
     )]
     open: Option<bool>,
+    /// Let viewers behind firewalls through by a TURN server inside the node [default: true]
+    #[arg(
+        long,
+        env = "FARCAST_TURN",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    turn: Option<bool>,
     /// The async runtime: tokio or smol [default: tokio]
     #[arg(long, env = "FARCAST_RUNTIME")]
     runtime: Option<Runtime>,
@@ -108,6 +120,7 @@ impl NodeFlags {
             runtime: self.runtime,
             log: self.log,
             tls: Tls { cert: self.cert, key: self.key, ca: self.ca },
+            turn: Turn { enabled: self.turn, ..Turn::default() },
             edge: self.edge.into_iter().map(edge).collect(),
         }
     }

@@ -13,3 +13,4 @@ pub mod program;
 pub mod run;
 pub mod secret;
 pub mod token;
+pub mod turn;

@@ -13,6 +13,7 @@ use farcast_sim::wired::Home;
 use crate::config::{self, Log, Runtime, Tls, Wishes};
 use crate::error::StartError;
 use crate::secret::{Secrets, make_file};
+use crate::turn;
 
 /// In what the programs for nodes differ.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,8 @@ pub const EDGE: Role = Role { program: "farcast-edge", name: "edge" };
 pub struct Settings {
     /// What the core is told.
     pub core: Config,
+    /// Whether nothing but the TURN server in `core` runs.
+    pub alone: bool,
     /// Where to listen for plain HTTP.
     pub http: Vec<SocketAddr>,
     /// Where to listen for HTTPS.
@@ -76,6 +79,7 @@ impl Settings {
         };
         reachable(&addresses)?;
         let edges = edges(&wishes.edge)?;
+        let server = turn::server(&wishes.turn, &addresses, true)?;
         let core = Config {
             name: name(wishes.name, role, &addresses)?,
             access,
@@ -84,10 +88,12 @@ impl Settings {
             https_port: https.first().map(SocketAddr::port),
             public_host: wishes.public_host.map(host).transpose()?,
             edges,
-            turn: None,
+            ice_servers: turn::ice_servers(&wishes.turn, server.as_ref())?,
+            turn: server,
         };
         Ok(Settings {
             core,
+            alone: false,
             http,
             https,
             certificate,
@@ -155,7 +161,7 @@ fn access(wishes: &Wishes, role: &Role) -> Result<Access, StartError> {
     }
 }
 
-fn certificate(tls: &Tls, https: bool) -> Result<Option<Certificate>, StartError> {
+pub(crate) fn certificate(tls: &Tls, https: bool) -> Result<Option<Certificate>, StartError> {
     let needs = |what: &str| Err(StartError(what.into()));
     match (&tls.cert, &tls.key, https) {
         (None, None, false) => Ok(None),

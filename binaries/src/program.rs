@@ -7,6 +7,7 @@ use crate::error::StartError;
 use crate::flags::NodeFlags;
 use crate::node::{self, Role, Settings};
 use crate::run;
+use crate::turn::alone::{self, TurnFlags};
 
 /// A node's whole life.
 pub fn node(flags: NodeFlags, role: &Role) -> ExitCode {
@@ -20,14 +21,27 @@ pub fn node(flags: NodeFlags, role: &Role) -> ExitCode {
     )
 }
 
+/// The whole life of a TURN server that is alone.
+pub fn turn(flags: TurnFlags) -> ExitCode {
+    let settings = flags.wishes().and_then(|wishes| alone::settings(wishes, &node::interfaces()?));
+    end(
+        alone::PROGRAM,
+        settings.and_then(|server| {
+            let welcome = welcome(&server);
+            run::run(vec![server], &welcome)
+        }),
+    )
+}
+
 /// The first line of a node that listens: what to open in a browser, and what a firewall must pass.
 fn welcome(node: &Settings) -> String {
     let list = |addresses: &[SocketAddr]| {
         addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     let mut line = format!("{} listens:", node.core.name);
+    let (plain, secure) = if node.alone { ("TCP", "TCP and TLS") } else { ("HTTP", "HTTPS") };
     for (what, addresses) in
-        [("HTTP", &node.http), ("HTTPS", &node.https), ("UDP", &node.core.addresses.udp)]
+        [(plain, &node.http), (secure, &node.https), ("UDP", &node.core.addresses.udp)]
     {
         if !addresses.is_empty() {
             line += &format!(" {what} {}", list(addresses));

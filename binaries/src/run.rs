@@ -15,10 +15,11 @@ use farcast_adapters::link::Fact;
 use farcast_adapters::metrics::Metrics;
 use farcast_adapters::serve::{self, Bound, Plan};
 use farcast_adapters::{log, runtime, smol, tokio};
-use farcast_core::config::{Birth, Config};
+use farcast_core::config::{Birth, Config, Secret};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::node::Node;
 use farcast_core::report::Level;
+use farcast_core::turn::standalone::Standalone;
 use farcast_sim::wired::{Base, Wired};
 use futures_lite::future;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -28,6 +29,7 @@ use crate::config::{Log, Runtime};
 use crate::error::StartError;
 use crate::node::Settings;
 use crate::pages;
+use crate::turn;
 
 /// Runs nodes until SIGINT or SIGTERM, which they survive long enough to say goodbye; a second
 /// signal ends them at once. `welcome` is printed when all of them listen. If one cannot start,
@@ -143,14 +145,26 @@ async fn on<R: runtime::Runtime>(
         site: Rc::new(Site::new(pages::page, move || read.render())),
     };
     let (birth, crypto) = (birth(runtime.now())?, crypto()?);
-    let build = |bound: &Bound| Node::new(bound_config(settings.core, bound), birth, crypto);
+    let secret = randomness()?;
     let observer = (metrics, log::Log { from: level(settings.log) });
     let ready = |_: &Bound, facts: async_channel::Sender<Fact>| {
         let stop = move || drop(facts.send_blocking(Fact::Stopping));
         tell.send(News::Ready(Box::new(stop))).ok();
     };
     let renewing = renew(runtime.clone(), tls);
-    let serving = serve::serve(runtime, plan, build, observer, ready);
+    let serving = async {
+        let core = settings.core;
+        match core.turn.clone().filter(|_| settings.alone) {
+            Some(turn) => {
+                let build = |_: &Bound| Standalone::new(turn, birth);
+                serve::serve(runtime, plan, build, observer, ready).await
+            }
+            None => {
+                let build = |b: &Bound| Node::new(bound_config(core, b, &secret), birth, crypto);
+                serve::serve(runtime, plan, build, observer, ready).await
+            }
+        }
+    };
     future::or(async { serving.await.map_err(|e| failed(&e)) }, renewing).await
 }
 
@@ -166,11 +180,20 @@ async fn renew<R: runtime::Runtime>(runtime: R, tls: Option<Tls>) -> Result<(), 
     future::pending().await
 }
 
-/// The core learns the ports that port 0 became.
-fn bound_config(mut config: Config, bound: &Bound) -> Config {
+/// The core learns the ports that port 0 became, and a secret of its own for TURN if it shares
+/// none with anybody.
+fn bound_config(mut config: Config, bound: &Bound, secret: &[u8]) -> Config {
     config.addresses.udp = bound.udp.clone();
     config.http_port = bound.http.first().map(|address| address.port());
     config.https_port = bound.https.first().map(|address| address.port());
+    if let Some(turn) = config.turn.as_mut().filter(|turn| turn.secrets.is_empty()) {
+        turn.secrets.push(Secret(secret.to_vec()));
+    }
+    let own = config.turn.as_ref().and_then(|turn| turn.secrets.first());
+    if let Some(told) = config.ice_servers.as_mut().filter(|told| told.urls.is_empty()) {
+        told.secret = own.cloned().unwrap_or_else(|| Secret(secret.to_vec()));
+        told.urls = turn::own_urls(config.http_port, config.https_port);
+    }
     config
 }
 

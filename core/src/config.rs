@@ -23,6 +23,23 @@ pub struct Config {
     pub edges: Vec<Edge>,
     /// The TURN server inside this node, if there is one.
     pub turn: Option<Turn>,
+    /// The TURN servers that clients are told of, this node's own or others.
+    pub ice_servers: Option<IceServers>,
+}
+
+/// TURN servers that share a secret with this node.
+#[derive(Debug, Clone)]
+pub struct IceServers {
+    /// Signs the credentials of clients.
+    pub secret: Secret,
+    /// `turn:` and `turns:` URLs (RFC 7065); [`IceServers::HOST`] in them stands for the host that
+    /// a client has reached this node by.
+    pub urls: Vec<String>,
+}
+
+impl IceServers {
+    /// See [`IceServers::urls`].
+    pub const HOST: &str = "{host}";
 }
 
 /// A TURN server.
@@ -43,6 +60,9 @@ pub struct Turn {
     pub allow: Vec<Network>,
     /// Whom clients may not reach, whatever else is said.
     pub deny: Vec<Network>,
+    /// The IPs of this machine, bound and announced: nobody reaches its other services, unless
+    /// `allow` says so.
+    pub machine: Vec<IpAddr>,
     /// Allocations of one user at a time.
     pub per_user: usize,
     /// Bits a second in each direction of one allocation; `None`: as many as come.

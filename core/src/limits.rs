@@ -21,6 +21,9 @@ pub const PER_CONNECTION: usize = 32;
 /// How long a TCP connection that the machine wants may take to be made.
 pub const CONNECT: Duration = Duration::from_secs(10);
 
+/// How long the TURN credentials of a client open new allocations. Living ones go on.
+pub const TURN_CREDENTIALS: Duration = Duration::from_secs(600);
+
 /// Sessions of one node, publishers and viewers together.
 pub const SESSIONS: usize = 10_000;
 /// Published streams of one node.

@@ -78,7 +78,7 @@ pub enum Input<'a> {
         /// Bytes that still wait; 0: none any more.
         bytes: usize,
     },
-    /// A stream is gone; nothing more comes from it or may be written to it.
+    /// A stream is gone, whoever ended it; nothing more comes from it or may be written to it.
     Ended {
         /// Which stream.
         stream: StreamId,
@@ -96,6 +96,8 @@ pub enum Input<'a> {
         connection: ConnectionId,
         /// Who opened it.
         peer: SocketAddr,
+        /// The Host field of its request (RFC 9110 section 7.2); empty if it has none.
+        host: String,
     },
     /// A text message arrived on a WebSocket.
     Said {
@@ -233,8 +235,8 @@ pub enum Output {
         /// Whether to read.
         on: bool,
     },
-    /// End a stream as soon as the kernel has taken what was written; nothing is read any more,
-    /// and no [`Input::Ended`] follows.
+    /// End a stream as soon as the kernel has taken what was written; nothing is read any more.
+    /// [`Input::Ended`] follows, and no other fact about it before.
     End {
         /// Which stream.
         stream: StreamId,

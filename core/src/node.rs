@@ -1,6 +1,7 @@
 //! One core's share of a node: a hub, a TURN server and the director, composed. It carries values
 //! between them and decides nothing; the driver and every simulated world run exactly this.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::config::{Birth, Config, OwnMedia};
@@ -10,7 +11,7 @@ use crate::hub::Hub;
 use crate::hub::session::crypto::Crypto;
 use crate::hub::session::path::Paths;
 use crate::hub::words::{Command, Event};
-use crate::machine::{Carrier, Datagram, Input, Machine};
+use crate::machine::{Carrier, Datagram, Door, Input, Machine, Output};
 use crate::outbox::{Outbox, Runs};
 use crate::seed::Seed;
 use crate::sorting::{self, Owner};
@@ -22,6 +23,8 @@ pub struct Node {
     director: Director,
     hub: Hub,
     turn: Option<Turn>,
+    /// The sockets that the hub and the TURN server share.
+    shared: Vec<SocketAddr>,
     streams: sorting::Streams,
     /// On their way down; reused.
     commands: Vec<Command>,
@@ -46,6 +49,7 @@ impl Node {
         Node {
             hub,
             turn,
+            shared: config.addresses.udp.clone(),
             director: Director::new(config, birth, director_seed),
             streams: sorting::Streams::default(),
             commands: Vec::new(),
@@ -68,7 +72,9 @@ impl Node {
             }
             Input::Bound { bind, result } => director.bound(bind, result, &mut desk),
             Input::Asked { id, request } => director.asked(id, &request, &mut desk),
-            Input::Opened { connection, .. } => director.opened(connection, &mut desk),
+            Input::Opened { connection, host, .. } => {
+                director.opened(connection, host, &mut desk);
+            }
             Input::Said { connection, text } => director.said(connection, text, &mut desk),
             Input::Writable { connection, unsent } => director.writable(connection, unsent),
             Input::Left { connection, clean } => director.left(connection, clean, &mut desk),
@@ -77,6 +83,7 @@ impl Node {
             Input::Stopping => {
                 director.stop(&mut desk);
                 self.hub.stop(now, events, desk.out);
+                self.pass_relayed(now, out);
                 self.tell_turn(now, &input, out);
             }
             Input::Timeout => {
@@ -100,12 +107,12 @@ impl Node {
             return self.hub.datagrams(now, datagrams, &mut self.events, out);
         };
         let Some(first) = datagrams.first() else { return };
-        // One read is of one socket.
+        // One read is of one socket; those that somebody had bound are that one's alone.
         if turn.is_relayed(first.local) {
             let mut desk = turn::Desk { now, inward: &mut self.inward, out };
             return turn.from_peers(datagrams, &mut desk);
         }
-        if self.hub.has_socket(first.local) {
+        if !self.shared.iter().any(|shared| serves(*shared, first.local)) {
             return self.hub.datagrams(now, datagrams, &mut self.events, out);
         }
         let owner = sorting::of_datagram;
@@ -123,6 +130,9 @@ impl Node {
     /// Gives a fact about a byte stream to the stream's owner.
     fn stream(&mut self, now: Instant, input: &Input<'_>, out: &mut Outbox) {
         let owner = match input {
+            Input::Accepted { stream, door, .. } if !self.wants(*door) => {
+                return out.push(Output::End { stream: *stream });
+            }
             Input::Accepted { stream, door, .. } => Some(self.streams.accept(*stream, *door)),
             Input::Connected { connect, result } => {
                 let owner = sorting::of_connect(*connect);
@@ -144,6 +154,11 @@ impl Node {
         }
     }
 
+    /// Whether anybody here speaks what a new stream speaks.
+    fn wants(&self, door: Door) -> bool {
+        door == Door::Ice || self.turn.is_some()
+    }
+
     fn tell_turn(&mut self, now: Instant, input: &Input<'_>, out: &mut Outbox) {
         if let Some(turn) = &mut self.turn {
             turn.hear(input, &mut turn::Desk { now, inward: &mut self.inward, out });
@@ -156,16 +171,26 @@ impl Node {
             for command in std::mem::take(&mut self.commands) {
                 self.hub.command(now, command, &mut self.events, out);
             }
+            // Goodbyes of sessions that end go out before their allocations end.
+            self.pass_relayed(now, out);
             for event in std::mem::take(&mut self.events) {
+                self.revoke(now, &event, out);
                 let mut desk = Desk { now, commands: &mut self.commands, out };
                 answer(&mut self.director, &event, &mut desk);
                 self.director.observe(event, &mut desk);
             }
             self.pass_inward(now, out);
-            self.pass_relayed(now, out);
             if self.commands.is_empty() && self.events.is_empty() && self.inward.is_empty() {
                 return;
             }
+        }
+    }
+
+    /// A session that is gone takes its allocations along.
+    fn revoke(&mut self, now: Instant, event: &Event, out: &mut Outbox) {
+        if let (Some(turn), Event::Ended { session, .. }) = (&mut self.turn, event) {
+            let mut desk = turn::Desk { now, inward: &mut self.inward, out };
+            turn.revoke(&self.director.turn_user(*session), &mut desk);
         }
     }
 
@@ -189,6 +214,12 @@ impl Node {
         self.relayed = relayed;
         self.relayed.clear();
     }
+}
+
+/// Whether a socket bound at `bound` receives what is sent to `local`.
+fn serves(bound: SocketAddr, local: SocketAddr) -> bool {
+    let any = bound.ip().is_unspecified() && bound.is_ipv4() == local.is_ipv4();
+    bound.port() == local.port() && (any || bound.ip() == local.ip())
 }
 
 /// What leads inside the process when a TURN client sends there.

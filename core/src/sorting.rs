@@ -15,11 +15,18 @@ pub(crate) enum Owner {
 /// Errands with this bit in their names are the TURN server's.
 pub(crate) const TURN: u64 = 1 << 63;
 
-/// A Binding request, indication or answer (RFC 8489 section 5): the hub's, if it has a USERNAME.
-const BINDING: [[u8; 2]; 4] = [[0, 0x01], [0, 0x11], [1, 0x01], [1, 0x11]];
+/// The types of a Binding request, an indication and the two answers (RFC 8489 section 5).
+const BINDING_REQUEST: [u8; 2] = [0, 0x01];
+const BINDING: [[u8; 2]; 3] = [[0, 0x11], [1, 0x01], [1, 0x11]];
+
+/// The attribute USERNAME (RFC 8489 section 14.3).
+const USERNAME: [u8; 2] = [0, 0x06];
 
 /// Bytes of a STUN message's header (RFC 8489 section 5).
 const STUN_HEADER: usize = 20;
+
+/// Attributes that we look at for a USERNAME; agents write it first or after one or two.
+const LOOKED_AT: usize = 8;
 
 /// Whose a datagram is that arrived where clients and viewers send to (RFC 7983 section 7).
 pub(crate) fn of_datagram(datagram: &Datagram<'_>) -> Owner {
@@ -31,10 +38,26 @@ pub(crate) fn of_datagram(datagram: &Datagram<'_>) -> Owner {
     }
 }
 
-/// Whether a STUN message can be an ICE check or its answer: a Binding with any attribute. One
-/// without asks for nothing but its own address.
+/// Whether a STUN message can be an ICE check or an answer to one. A Binding request without a
+/// USERNAME (RFC 8445 section 7.2.2) asks for its own address alone.
 fn is_ice(payload: &[u8]) -> bool {
-    payload.len() > STUN_HEADER && BINDING.iter().any(|kind| payload.starts_with(kind))
+    if payload.starts_with(&BINDING_REQUEST) {
+        return has_username(payload);
+    }
+    BINDING.iter().any(|kind| payload.starts_with(kind))
+}
+
+fn has_username(payload: &[u8]) -> bool {
+    let mut rest = payload.get(STUN_HEADER..).unwrap_or_default();
+    for _ in 0..LOOKED_AT {
+        let [kind0, kind1, len0, len1, ..] = *rest else { return false };
+        if [kind0, kind1] == USERNAME {
+            return true;
+        }
+        let len = usize::from(u16::from_be_bytes([len0, len1])).next_multiple_of(4);
+        rest = rest.get(4 + len..).unwrap_or_default();
+    }
+    false
 }
 
 /// The owner of an answer to `Output::Bind` or `Output::Listen`.
@@ -98,9 +121,14 @@ mod tests {
     #[test]
     fn first_bytes_tell_whose_a_datagram_is() {
         let bare: Vec<u8> = [0, 1].into_iter().chain([0; 18]).collect();
-        let check: Vec<u8> = [0, 1].into_iter().chain([0; 30]).collect();
+        let software = [0x80, 0x22, 0, 3, b'a', b'b', b'c', 0];
+        let asking: Vec<u8> = bare.iter().chain(&software).copied().collect();
+        let check: Vec<u8> = asking.iter().copied().chain([0, 6, 0, 1, b'u', 0, 0, 0]).collect();
+        let cut = &asking[..23];
         let allocate: Vec<u8> = [0, 3].into_iter().chain([0; 30]).collect();
         assert_eq!(owner(&bare), Owner::Turn);
+        assert_eq!(owner(&asking), Owner::Turn);
+        assert_eq!(owner(cut), Owner::Turn);
         assert_eq!(owner(&check), Owner::Hub);
         assert_eq!(owner(&allocate), Owner::Turn);
         for (first, expected) in [(22, Owner::Hub), (0x40, Owner::Turn), (0x50, Owner::Hub)] {

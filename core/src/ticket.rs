@@ -11,12 +11,26 @@ pub struct Ticket {
     pub resource: String,
     /// The entity tag of its ICE session (RFC 9725 section 4.3.1), without quotes.
     pub etag: String,
+    /// The TURN servers that the asker may use.
+    pub ice_server: Option<IceServer>,
+}
+
+/// What a client is told of TURN servers (the `RTCIceServer` of WebRTC).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// `turn:` and `turns:` URLs (RFC 7065).
+    pub urls: Vec<String>,
+    /// Made for this client alone.
+    pub username: String,
+    /// The password.
+    pub credential: String,
 }
 
 impl Via {
-    /// By the reply to a request that makes no session, or not yet.
-    pub fn http(request: RequestId) -> Self {
-        Via::Http { request, location: String::new() }
+    /// By the reply to a request that makes no session, or not yet; `host` as its field says.
+    pub fn http(request: RequestId, host: Option<&str>) -> Self {
+        let host = host.unwrap_or_default().to_owned();
+        Via::Http { request, location: String::new(), host }
     }
 }
 
@@ -29,6 +43,8 @@ pub enum Via {
         request: RequestId,
         /// The path of the session's resource.
         location: String,
+        /// The host that was asked, perhaps with its port.
+        host: String,
     },
     /// By a message on a WebSocket.
     WebSocket {

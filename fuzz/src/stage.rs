@@ -123,7 +123,8 @@ impl Stage {
         self.next_id += 1;
         let connection = ConnectionId(self.next_id);
         self.connections.insert(connection);
-        self.feed(Input::Opened { connection, peer: SocketAddr::from(([192, 0, 2, 66], 6)) });
+        let peer = SocketAddr::from(([192, 0, 2, 66], 6));
+        self.feed(Input::Opened { connection, peer, host: "node".to_owned() });
         connection
     }
 

@@ -61,6 +61,7 @@ pub(super) fn accept<R: Runtime, S: Stream>(
     if facts.is_full() {
         return Err(Box::new(wire::problem(&busy())));
     }
+    let host = wire::host(&request);
     let upgraded = hyper::upgrade::on(&mut request);
     let conversation = async move {
         let Ok(upgraded) = upgraded.await else { return };
@@ -70,7 +71,7 @@ pub(super) fn accept<R: Runtime, S: Stream>(
         let (stream, early) = (parts.io.into_inner(), parts.read_buf.into());
         let socket =
             WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config()));
-        Conversation::open(runtime, facts, socket.await, peer).await;
+        Conversation::open(runtime, facts, socket.await, peer, host).await;
     };
     Ok((answer, conversation))
 }
@@ -136,11 +137,17 @@ enum End {
 }
 
 impl<R: Runtime, S: Stream> Conversation<R, S> {
-    async fn open(runtime: R, facts: Sender<Fact>, socket: WebSocketStream<S>, peer: SocketAddr) {
+    async fn open(
+        runtime: R,
+        facts: Sender<Fact>,
+        socket: WebSocketStream<S>,
+        peer: SocketAddr,
+        host: String,
+    ) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let connection = ConnectionId(NEXT.fetch_add(1, Ordering::Relaxed));
         let (writer, inbox) = async_channel::bounded(ORDERS);
-        if facts.send(Fact::Opened { connection, peer, writer }).await.is_err() {
+        if facts.send(Fact::Opened { connection, peer, host, writer }).await.is_err() {
             return;
         }
         let heard = runtime.now();

@@ -85,6 +85,12 @@ pub(super) fn request(
     }
 }
 
+/// The host that a request of HTTP/1 names; empty if none.
+pub(super) fn host<B>(request: &hyper::Request<B>) -> String {
+    let host = request.headers().get(header::HOST);
+    host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned()
+}
+
 /// The reply as hyper writes it.
 pub(super) fn answer(reply: Reply) -> Answer {
     let fields: Option<Vec<_>> =

@@ -24,7 +24,7 @@ async fn open_over<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> (WebSocketStream<S>, ConnectionId, Sender<ToPeer>) {
     let opening = soon(client_async("ws://localhost/ws", stream));
     let (client, fact) = future::zip(opening, house.fact()).await;
-    let Fact::Opened { connection, peer, writer } = fact else { panic!("{fact:?}") };
+    let Fact::Opened { connection, peer, writer, .. } = fact else { panic!("{fact:?}") };
     assert!(peer.ip().is_loopback());
     (client.unwrap().0, connection, writer)
 }

@@ -22,6 +22,8 @@ pub(crate) struct Connections {
 #[derive(Debug, Default)]
 struct Connection {
     unsent: usize,
+    /// The host that its client asked.
+    host: String,
     /// Told to go; it hears no more.
     closing: bool,
     sessions: BTreeSet<SessionId>,
@@ -33,8 +35,13 @@ impl Connections {
         self.open.len()
     }
 
-    pub(crate) fn open(&mut self, connection: ConnectionId) {
-        self.open.insert(connection, Connection::default());
+    pub(crate) fn open(&mut self, connection: ConnectionId, host: String) {
+        self.open.insert(connection, Connection { host, ..Connection::default() });
+    }
+
+    /// The host that its client asked; empty if it named none.
+    pub(crate) fn host(&self, connection: ConnectionId) -> String {
+        self.open.get(&connection).map(|open| open.host.clone()).unwrap_or_default()
     }
 
     /// A connection is gone; these were its sessions.

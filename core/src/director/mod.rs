@@ -4,6 +4,7 @@
 mod admission;
 mod balance;
 mod connections;
+mod ice_servers;
 mod load;
 mod registry;
 pub(crate) mod relays;
@@ -19,6 +20,7 @@ use crate::config::{Birth, Config};
 use crate::director::balance::fleet::Fleet;
 use crate::director::balance::round_robin::RoundRobin;
 use crate::director::connections::Connections;
+use crate::director::ice_servers::IceServers;
 use crate::director::registry::Registry;
 use crate::director::relays::{LinkId, Relays};
 use crate::director::streams::Streams;
@@ -45,6 +47,7 @@ pub struct Director {
     streams: Streams,
     registry: Registry,
     connections: Connections,
+    ice_servers: Option<IceServers>,
     fleet: Fleet,
     round_robin: RoundRobin,
     relays: Relays,
@@ -92,6 +95,7 @@ impl Director {
             streams: Streams::default(),
             registry: Registry::default(),
             connections: Connections::default(),
+            ice_servers: config.ice_servers.clone().map(IceServers::new),
             fleet: Fleet::new(&config.edges),
             round_robin: RoundRobin::default(),
             relays: Relays::default(),
@@ -229,13 +233,13 @@ impl Director {
     }
 
     /// A WebSocket is open.
-    pub(crate) fn opened(&mut self, connection: ConnectionId, desk: &mut Desk<'_>) {
+    pub(crate) fn opened(&mut self, connection: ConnectionId, host: String, desk: &mut Desk<'_>) {
         if self.stopping || self.connections.len() >= crate::limits::CONNECTIONS {
             let reason = "this node takes no more connections; ask the balancer for another one";
             desk.out.push(crate::machine::Output::Close { connection, reason });
             return;
         }
-        self.connections.open(connection);
+        self.connections.open(connection, host);
         let hello = signal::message::hello(&self.config.name);
         self.connections.tell(connection, &hello, desk.out);
     }

@@ -21,7 +21,7 @@ impl Director {
         let route = route::route(request);
         let done = route.and_then(|route| self.do_route(id, route, request, desk));
         if let Err(problem) = done {
-            reply::refused(&Via::http(id), &problem, desk.out);
+            reply::refused(&Via::http(id, None), &problem, desk.out);
         }
     }
 
@@ -46,7 +46,7 @@ impl Director {
                 reply::http(id, Reply::json(200, &self.load_report()), desk.out);
             }
             Route::Offer { protocol, stream, offer } => {
-                let via = Via::http(id);
+                let via = Via::http(id, request.header("host"));
                 match protocol {
                     Protocol::Whip => {
                         let from = self.provenance(request, desk.now)?;
@@ -56,7 +56,8 @@ impl Director {
                 }
             }
             Route::Patch { resource, precondition, fragment } => {
-                self.patch(Via::http(id), &resource, &precondition, fragment, desk)?;
+                let via = Via::http(id, request.header("host"));
+                self.patch(via, &resource, &precondition, fragment, desk)?;
             }
             Route::Delete { resource } => {
                 self.close(&resource, "the client deleted it", desk)?;
@@ -117,6 +118,15 @@ impl Director {
                 self.dismiss(&session);
                 self.close(&session, "the client stopped it", desk)?;
                 self.connections.tell(connection, &message::stopped(&id, &session), desk.out);
+                Ok(())
+            }
+            ClientMessage::Renew { id, session } => {
+                self.adopt(connection, &session)?;
+                let via = Via::WebSocket { connection, id: id.clone(), stream: String::new() };
+                let ice_server = self.ice_server(desk.now, self.find(&session)?, &via);
+                let message = message::ice_servers(&id, &session);
+                let message = message::with_ice_servers(message, ice_server.as_ref());
+                self.connections.tell(connection, &message, desk.out);
                 Ok(())
             }
             ClientMessage::Forget { stream } => {
@@ -235,15 +245,27 @@ impl Director {
 
     /// What viewers are told of this node itself: the configured host, or the one they asked.
     fn own_url(&self, asked: Option<&str>) -> String {
-        let asked = asked.map(|asked| load::host(&format!("http://{asked}")));
-        let host = self.config.public_host.clone().or(asked);
-        let host = host.unwrap_or_else(|| "localhost".to_owned());
+        let host = self.own_host(asked);
         match (self.config.https_port, self.config.http_port) {
             (Some(port), _) => format!("https://{host}:{port}"),
             (None, Some(port)) => format!("http://{host}:{port}"),
             (None, None) => format!("http://{host}"),
         }
     }
+}
+
+impl Director {
+    /// The host that clients know this node by: the configured one, or the one they asked.
+    pub(super) fn own_host(&self, asked: Option<&str>) -> String {
+        let asked = asked.map(|asked| load::host(&format!("http://{asked}")));
+        let host = self.config.public_host.clone().or(asked.filter(|host| is_host(host)));
+        host.unwrap_or_else(|| "localhost".to_owned())
+    }
+}
+
+/// Whether a client's word can stand in a URL as a host.
+fn is_host(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:".contains(c))
 }
 
 fn bearer(request: &Request) -> Option<&str> {

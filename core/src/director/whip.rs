@@ -1,5 +1,7 @@
 //! Publishing, playing and changing sessions: what WHIP, WHEP and the SDK's messages share.
 
+use std::time::Instant;
+
 use crate::director::registry::{Claim, Record, Role};
 use crate::director::signal::message;
 use crate::director::signal::route::Precondition;
@@ -11,7 +13,7 @@ use crate::limits;
 use crate::machine::ConnectionId;
 use crate::media::sdp::{Description, Fragment};
 use crate::media::track::{StreamName, Track};
-use crate::ticket::{Ticket, Via};
+use crate::ticket::{IceServer, Ticket, Via};
 
 /// What an offer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl Director {
         self.room()?;
         let (claim, replaces) = self.admit_publisher(desk.now, &stream, from)?;
         let epoch = claim.epoch;
-        let (session, ticket) = self.enter(Role::Publisher, &stream, Some(claim), via)?;
+        let (session, ticket) = self.enter(desk.now, Role::Publisher, &stream, Some(claim), via)?;
         desk.commands.push(Command::Publish { session, stream, epoch, replaces, offer, ticket });
         Ok(())
     }
@@ -69,7 +71,7 @@ impl Director {
             let detail = format!("nobody publishes {stream} here at the moment");
             return Err(Problem::new(404, "unknown stream", detail).retry_after(1));
         }
-        let (session, ticket) = self.enter(Role::Viewer, &stream, None, via)?;
+        let (session, ticket) = self.enter(desk.now, Role::Viewer, &stream, None, via)?;
         self.streams.watch(&stream, session);
         desk.commands.push(Command::Play { session, stream, offer, ticket });
         Ok(())
@@ -78,6 +80,7 @@ impl Director {
     /// Names a session and remembers it.
     fn enter(
         &mut self,
+        now: Instant,
         role: Role,
         stream: &StreamName,
         claim: Option<Claim>,
@@ -99,6 +102,7 @@ impl Director {
                 Some(*connection)
             }
         };
+        let ice_server = self.ice_server(now, session, &via);
         let record = Record {
             role,
             stream: stream.clone(),
@@ -110,7 +114,29 @@ impl Director {
         };
         let etag = record.etag();
         self.registry.insert(session, record);
-        Ok((session, Ticket { via, resource, etag }))
+        Ok((session, Ticket { via, resource, etag, ice_server }))
+    }
+
+    /// The TURN servers that a session's client may use.
+    pub(super) fn ice_server(
+        &self,
+        now: Instant,
+        session: SessionId,
+        via: &Via,
+    ) -> Option<IceServer> {
+        let asked = match via {
+            Via::Http { host, .. } => host.clone(),
+            Via::WebSocket { connection, .. } => self.connections.host(*connection),
+        };
+        let host = self.own_host(Some(&asked).filter(|asked| !asked.is_empty()).map(|h| &**h));
+        let user = self.turn_user(session);
+        Some(self.ice_servers.as_ref()?.credentials(self.calendar(now), &user, &host))
+    }
+
+    /// Whom a session's TURN credentials are made for. It can be read on the wire, so it is none
+    /// of the session's unguessable names.
+    pub(crate) fn turn_user(&self, SessionId(session): SessionId) -> String {
+        format!("{}-{session}", self.instance)
     }
 
     /// Trickled candidates, or an ICE restart, over HTTP.
@@ -157,7 +183,9 @@ impl Director {
             return Err(Problem::new(422, "malformed SDP", detail));
         };
         let Some(record) = self.registry.get(session) else { return Ok(()) };
-        let ticket = Ticket { via, resource: resource.to_owned(), etag: record.next_etag() };
+        let (resource, etag) = (resource.to_owned(), record.next_etag());
+        let ice_server = self.ice_server(desk.now, session, &via);
+        let ticket = Ticket { via, resource, etag, ice_server };
         desk.commands.push(Command::Restart { session, credentials, ticket });
         Ok(())
     }

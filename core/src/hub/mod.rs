@@ -118,11 +118,6 @@ impl Hub {
         self.timers.next()
     }
 
-    /// Whether this socket is a relay link's alone.
-    pub(crate) fn has_socket(&self, local: SocketAddr) -> bool {
-        self.demux.by_socket(local).is_some()
-    }
-
     /// A fact about a byte stream that is ours.
     pub(crate) fn stream(
         &mut self,

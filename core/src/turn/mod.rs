@@ -9,6 +9,7 @@ pub(crate) mod nonce;
 #[allow(dead_code, reason = "for the server's machine")]
 pub(crate) mod reach;
 pub mod seal;
+pub mod standalone;
 #[allow(dead_code, reason = "for the server's machine")]
 pub(crate) mod throttle;
 

@@ -47,7 +47,12 @@ impl World {
     /// Gives a node one more edge and starts it anew.
     pub fn add_edge(&mut self, node: NodeIndex, edge: NodeIndex) {
         let edge = self.edge(edge);
-        self.nodes[node].config.edges.push(edge);
+        self.configure(node, |config| config.edges.push(edge));
+    }
+
+    /// Changes what a node is told at birth and starts it anew.
+    pub fn configure(&mut self, node: NodeIndex, change: impl FnOnce(&mut Config)) {
+        change(&mut self.nodes[node].config);
         self.start(node);
     }
 
@@ -124,7 +129,8 @@ impl World {
     pub fn open(&mut self, node: NodeIndex) -> ConnectionId {
         let connection = ConnectionId(self.new_id());
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        self.feed(node, Input::Opened { connection, peer });
+        let host = format!("{}:{PORT}", self.nodes[node].ip);
+        self.feed(node, Input::Opened { connection, peer, host });
         connection
     }
 

@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::http::Problem;
+use crate::limits;
+use crate::ticket::IceServer;
 
 /// The version of the protocol, for clients that must know.
 const VERSION: u32 = 1;
@@ -25,6 +27,12 @@ pub(crate) enum ClientMessage {
         fragment: String,
     },
     Stop {
+        #[serde(default)]
+        id: String,
+        session: String,
+    },
+    /// Asks for fresh TURN credentials.
+    Renew {
         #[serde(default)]
         id: String,
         session: String,
@@ -70,6 +78,7 @@ impl ClientMessage {
             ClientMessage::Publish(offer) | ClientMessage::Play(offer) => &offer.id,
             ClientMessage::Restart { id, .. }
             | ClientMessage::Stop { id, .. }
+            | ClientMessage::Renew { id, .. }
             | ClientMessage::Ping { id, .. } => id,
             ClientMessage::Candidates { .. } | ClientMessage::Forget { .. } => "",
         }
@@ -87,6 +96,20 @@ pub(crate) fn hello(node: &str) -> Value {
 
 pub(crate) fn answer(id: &str, session: &str, stream: &str, sdp: &str) -> Value {
     json!({ "type": "answer", "id": id, "session": session, "stream": stream, "sdp": sdp })
+}
+
+/// Adds the TURN servers that the client may use, and for how many seconds.
+pub(crate) fn with_ice_servers(mut message: Value, ice_server: Option<&IceServer>) -> Value {
+    if let Some(IceServer { urls, username, credential }) = ice_server {
+        let server = json!({ "urls": urls, "username": username, "credential": credential });
+        message["iceServers"] = json!([server]);
+        message["iceServersTtl"] = json!(limits::TURN_CREDENTIALS.as_secs());
+    }
+    message
+}
+
+pub(crate) fn ice_servers(id: &str, session: &str) -> Value {
+    json!({ "type": "iceServers", "id": id, "session": session, "iceServers": [] })
 }
 
 pub(crate) fn waiting(id: &str, stream: &str) -> Value {

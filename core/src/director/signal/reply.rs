@@ -8,7 +8,7 @@ use crate::http::{Problem, Reply};
 use crate::machine::{Output, RequestId};
 use crate::outbox::Outbox;
 use crate::report::Report;
-use crate::ticket::{Ticket, Via};
+use crate::ticket::{IceServer, Ticket, Via};
 
 /// What became of a session's offer.
 pub(crate) fn answered(
@@ -17,16 +17,17 @@ pub(crate) fn answered(
     out: &mut Outbox,
 ) -> Option<Value> {
     match (&ticket.via, result) {
-        (Via::Http { request, location }, Ok(sdp)) => {
+        (Via::Http { request, location, .. }, Ok(sdp)) => {
             let reply = Reply::new(201, "application/sdp", sdp.as_str())
                 .with("location", location)
                 .with("etag", quoted(&ticket.etag))
                 .with("accept-patch", "application/trickle-ice-sdpfrag");
-            http(*request, reply, out);
+            http(*request, linked(reply, ticket.ice_server.as_ref()), out);
             None
         }
         (Via::WebSocket { id, stream, .. }, Ok(sdp)) => {
-            Some(message::answer(id, &ticket.resource, stream, sdp))
+            let answer = message::answer(id, &ticket.resource, stream, sdp);
+            Some(message::with_ice_servers(answer, ticket.ice_server.as_ref()))
         }
         (_, Err(problem)) => refused(&ticket.via, problem, out),
     }
@@ -42,11 +43,12 @@ pub(crate) fn restarted(
         (Via::Http { request, .. }, Ok(fragment)) => {
             let reply = Reply::new(200, "application/trickle-ice-sdpfrag", fragment.as_str())
                 .with("etag", quoted(&ticket.etag));
-            http(*request, reply, out);
+            http(*request, linked(reply, ticket.ice_server.as_ref()), out);
             None
         }
         (Via::WebSocket { id, .. }, Ok(fragment)) => {
-            Some(message::restarted(id, &ticket.resource, fragment))
+            let restarted = message::restarted(id, &ticket.resource, fragment);
+            Some(message::with_ice_servers(restarted, ticket.ice_server.as_ref()))
         }
         (_, Err(problem)) => refused(&ticket.via, problem, out),
     }
@@ -92,6 +94,19 @@ fn problem_reply(problem: &Problem) -> Reply {
         405 => reply.with("allow", "GET, POST, PATCH, DELETE, OPTIONS"),
         _ => reply,
     }
+}
+
+/// Names TURN servers as WHIP does (RFC 9725 section 4.6). Nothing that we write there needs an
+/// escape.
+fn linked(reply: Reply, ice_server: Option<&IceServer>) -> Reply {
+    let Some(IceServer { urls, username, credential }) = ice_server else { return reply };
+    urls.iter().fold(reply, |reply, url| {
+        let link = format!(
+            "<{url}>; rel=\"ice-server\"; username=\"{username}\"; credential=\"{credential}\"; \
+             credential-type=\"password\""
+        );
+        reply.with("link", link)
+    })
 }
 
 fn quoted(etag: &str) -> String {

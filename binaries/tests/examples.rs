@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use farcast::config::Wishes;
+use farcast::turn::alone;
 
 const EXAMPLES: [&str; 2] = ["origin.toml", "edge.toml"];
 
@@ -50,10 +51,36 @@ fn examples_show_every_key() {
         assert_eq!(keys(&value), known("nothing_like_it = 1"), "{name}");
         let tls = value["tls"].as_table().unwrap();
         assert_eq!(keys(tls), known("[tls]\nnothing_like_it = 1"), "{name}");
+        let turn = value["turn"].as_table().unwrap();
+        assert_eq!(keys(turn), known("[turn]\nnothing_like_it = 1"), "{name}");
         let edge = value["edge"][0].as_table().unwrap();
         let text = "[[edge]]\nurl = \"http://a\"\nnothing_like_it = 1";
         assert_eq!(keys(edge), known(text), "{name}");
     }
+}
+
+#[test]
+fn the_turn_servers_example_loads_and_shows_every_key_that_a_server_alone_has() {
+    let load = |text: &str| toml::from_str::<alone::Wishes>(text);
+    let wishes = alone::Wishes::load(&deploy("examples/turn.toml")).unwrap();
+    assert_eq!(wishes.listen.len(), 2);
+    assert_eq!(wishes.turn.secret_file.as_deref(), Some(Path::new("/etc/farcast/turn")));
+    assert!(wishes.turn.users.is_empty(), "it must not bring a password that everybody knows");
+
+    let text = complete("turn.toml");
+    load(&text).unwrap();
+    let listed = |text: &str| {
+        let error = load(text).unwrap_err().to_string();
+        let (_, list) = error.split_once("expected one of ").unwrap();
+        list.split(", ").map(|key| key.trim().trim_matches('`').to_owned()).collect()
+    };
+    let value: toml::Table = toml::from_str(&text).unwrap();
+    let all: BTreeSet<String> = listed("nothing_like_it = 1");
+    assert_eq!(keys(&value), all);
+    let mut turn: BTreeSet<String> = listed("[turn]\nnothing_like_it = 1");
+    // These are for nodes, which tell their clients of servers.
+    turn.retain(|key| key != "enabled" && key != "urls");
+    assert_eq!(keys(value["turn"].as_table().unwrap()), turn);
 }
 
 fn keys(table: &toml::Table) -> BTreeSet<String> {
@@ -69,13 +96,17 @@ fn known(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn services_start_what_is_there_with_the_settings_that_are_there() {
-    for node in ["origin", "edge"] {
+    for (node, flag, secret) in [
+        ("origin", "key-file", "keys"),
+        ("edge", "key-file", "keys"),
+        ("turn", "secret-file", "turn"),
+    ] {
         let unit = fs::read_to_string(deploy(&format!("farcast-{node}.service"))).unwrap();
         for line in [
             &format!("ExecStart=/usr/local/bin/farcast-{node} --config /etc/farcast/{node}.toml \\")
                 as &str,
-            "    --key-file ${CREDENTIALS_DIRECTORY}/keys",
-            "LoadCredential=keys:/etc/farcast/keys",
+            &format!("    --{flag} ${{CREDENTIALS_DIRECTORY}}/{secret}"),
+            &format!("LoadCredential={secret}:/etc/farcast/{secret}"),
             "DynamicUser=yes",
             "AmbientCapabilities=CAP_NET_BIND_SERVICE",
             "Restart=always",

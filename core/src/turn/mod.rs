@@ -8,6 +8,8 @@ pub(crate) mod keys;
 pub(crate) mod nonce;
 #[allow(dead_code, reason = "for the server's machine")]
 pub(crate) mod reach;
+#[cfg(test)]
+mod rfc5769;
 pub mod seal;
 pub mod standalone;
 #[allow(dead_code, reason = "for the server's machine")]

@@ -18,6 +18,7 @@ mod datagrams;
 mod http;
 mod sdp;
 mod story;
+mod stun;
 mod token;
 mod websocket;
 
@@ -25,6 +26,7 @@ pub use datagrams::datagrams;
 pub use http::http_request;
 pub use sdp::{sdp_fragment, sdp_offer};
 pub use story::story;
+pub use stun::stun_prescan;
 pub use token::token;
 pub use websocket::websocket_message;
 
@@ -32,7 +34,7 @@ pub use websocket::websocket_message;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
@@ -40,4 +42,5 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("datagrams", datagrams),
     ("story", story),
     ("token", token),
+    ("stun_prescan", stun_prescan),
 ];

@@ -55,6 +55,11 @@ fn tokens() {
 }
 
 #[test]
+fn stun_messages() {
+    replay("stun_prescan");
+}
+
+#[test]
 fn stories() {
     replay("story");
 }

@@ -28,7 +28,8 @@ impl fmt::Display for User {
     }
 }
 
-/// What a relayed address carries (REQUESTED-TRANSPORT: RFC 8656 section 7.2, RFC 6062 section 4.1).
+/// What a relayed address carries: REQUESTED-TRANSPORT (RFC 8656 section 18.7, RFC 6062 section
+/// 6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
     Udp,

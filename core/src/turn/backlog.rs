@@ -1,5 +1,5 @@
-//! What waits for one TURN client's stream: answers, and the newest media. Old media is dropped, for
-//! late media is worth nothing. It knows no message.
+//! What waits for one TURN client's stream: answers, and the newest media. Old media is dropped,
+//! for late media is worth nothing. It knows no message.
 
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! Refresh (RFC 8656 section 8), and how allocations and reserved ports end. It knows no packet that
-//! is relayed.
+//! Refresh (RFC 8656 section 8), and how allocations and reserved ports end. It knows no packet
+//! that is relayed.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -24,6 +24,8 @@ mod ports;
 pub(crate) mod reach;
 mod refusal;
 mod requests;
+#[cfg(test)]
+mod rfc5769;
 pub mod seal;
 mod standalone;
 mod streams;

@@ -1,5 +1,5 @@
-//! CreatePermission and ChannelBind (RFC 8656 sections 10 and 12.2): whom a client lets through, and
-//! under which number. It knows no packet that is relayed.
+//! CreatePermission and ChannelBind (RFC 8656 sections 10 and 12.2): whom a client lets through,
+//! and under which number. It knows no packet that is relayed.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -19,7 +19,7 @@ use farcast_core::config::{Birth, Config, Secret};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::node::Node;
 use farcast_core::report::Level;
-use farcast_core::turn::standalone::Standalone;
+use farcast_core::turn::Standalone;
 use farcast_sim::wired::{Base, Wired};
 use futures_lite::future;
 use signal_hook::consts::{SIGINT, SIGTERM};

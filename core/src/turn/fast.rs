@@ -143,7 +143,7 @@ impl Turn {
 }
 
 pub(super) fn is_channel_data(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x40..=0x4f, ..])
+    matches!(bytes, [0x40..=0x7f, ..])
 }
 
 fn is_same_way(one: &Datagram<'_>, other: &Datagram<'_>) -> bool {

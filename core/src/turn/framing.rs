@@ -63,7 +63,7 @@ impl Framing {
 fn length(bytes: &[u8]) -> Result<Option<usize>, Stranger> {
     let is_stun = match bytes.first() {
         Some(0..=3) => true,
-        Some(0x40..=0x4f) => false,
+        Some(0x40..=0x7f) => false,
         Some(_) => return Err(Stranger),
         None => return Ok(None),
     };

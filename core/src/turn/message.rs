@@ -9,8 +9,8 @@ use stun_codec::rfc5389::attributes::{
     AlternateServer, ErrorCode, Nonce, Realm, UnknownAttributes, XorMappedAddress,
 };
 use stun_codec::rfc5766::attributes::{
-    ChannelNumber, DontFragment, EvenPort, Lifetime, RequestedTransport, ReservationToken,
-    XorPeerAddress, XorRelayAddress,
+    DontFragment, EvenPort, Lifetime, RequestedTransport, ReservationToken, XorPeerAddress,
+    XorRelayAddress,
 };
 use stun_codec::rfc8656::attributes::{
     AdditionalAddressFamily, AddressFamily, RequestedAddressFamily,
@@ -20,7 +20,7 @@ use stun_codec::{
     define_attribute_enums,
 };
 
-use super::opaque::{AddressErrorCode, ConnectionId, IcmpError};
+use super::opaque::{AddressErrorCode, ChannelNumber, ConnectionId, IcmpError};
 
 /// Methods (RFC 8489 section 18.2, RFC 8656 section 17, RFC 6062 section 6.1).
 pub(super) mod method {
@@ -140,7 +140,7 @@ impl Words {
     }
 
     pub(super) fn channel(&self) -> Option<u16> {
-        self.0.get_attribute::<ChannelNumber>().map(|number| number.value())
+        self.0.get_attribute::<ChannelNumber>()?.number()
     }
 
     pub(super) fn peer(&self) -> Option<SocketAddr> {

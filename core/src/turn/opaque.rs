@@ -8,12 +8,22 @@ use stun_codec::{Attribute, AttributeType};
 
 use crate::machine::Icmp;
 
+/// CHANNEL-NUMBER (RFC 8656 section 18.1). The codec takes the numbers of that RFC alone, to 0x4FFF;
+/// clients of RFC 5766 (section 11) choose up to 0x7FFF.
+pub(super) type ChannelNumber = Opaque<0x000c>;
 /// CONNECTION-ID (RFC 6062 section 6.2.1).
 pub(super) type ConnectionId = Opaque<0x002a>;
 /// ADDRESS-ERROR-CODE (RFC 8656 section 18.12).
 pub(super) type AddressErrorCode = Opaque<0x8001>;
 /// ICMP (RFC 8656 section 18.13).
 pub(super) type IcmpError = Opaque<0x8004>;
+
+impl ChannelNumber {
+    pub(super) fn number(&self) -> Option<u16> {
+        let [high, low, ..] = *self.0.as_slice() else { return None };
+        Some(u16::from_be_bytes([high, low])).filter(|number| (0x4000..0x8000).contains(number))
+    }
+}
 
 impl ConnectionId {
     pub(super) fn new(number: u32) -> Self {

@@ -55,6 +55,11 @@ fn tokens() {
 }
 
 #[test]
+fn first_bytes() {
+    replay("mux443_first_bytes");
+}
+
+#[test]
 fn stories() {
     replay("story");
 }

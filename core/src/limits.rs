@@ -18,6 +18,11 @@ pub const CONNECTIONS: usize = 20_000;
 /// Streams that one WebSocket may wait for, and sessions it may hold.
 pub const PER_CONNECTION: usize = 32;
 
+/// Byte streams of one node: as many as WebSockets; each costs a TCP connection.
+pub const BYTE_STREAMS: usize = 20_000;
+/// Bytes that may wait unsent on one byte stream before it is ended: a machine that lets so much
+/// wait has not looked, and a second of video has less.
+pub const STREAM_UNSENT: usize = 1024 * 1024;
 /// How long a TCP connection that the machine wants may take to be made.
 pub const CONNECT: Duration = Duration::from_secs(10);
 

@@ -16,6 +16,7 @@ pub mod stage;
 
 mod datagrams;
 mod http;
+mod mux;
 mod sdp;
 mod story;
 mod stun;
@@ -24,6 +25,7 @@ mod websocket;
 
 pub use datagrams::datagrams;
 pub use http::http_request;
+pub use mux::mux443_first_bytes;
 pub use sdp::{sdp_fragment, sdp_offer};
 pub use story::story;
 pub use stun::stun_prescan;
@@ -34,7 +36,7 @@ pub use websocket::websocket_message;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
@@ -43,4 +45,5 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("story", story),
     ("token", token),
     ("stun_prescan", stun_prescan),
+    ("mux443_first_bytes", mux443_first_bytes),
 ];

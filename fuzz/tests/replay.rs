@@ -60,6 +60,11 @@ fn stun_messages() {
 }
 
 #[test]
+fn first_bytes() {
+    replay("mux443_first_bytes");
+}
+
+#[test]
 fn stories() {
     replay("story");
 }

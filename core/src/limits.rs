@@ -94,3 +94,23 @@ pub const REPAIR_AGE: Duration = Duration::from_millis(650);
 pub const PEER_ADDRESSES: usize = 8;
 /// How long a token that a node makes for itself is good; it makes one for every call.
 pub const OWN_TOKEN: Duration = Duration::from_secs(60);
+
+/// Bytes of one datagram on a byte stream. RTP, DTLS and STUN stay below 2 KB: they are made for
+/// networks that carry 1,500 bytes in one piece.
+pub const FRAME: usize = 8 * 1024;
+/// Byte streams that have not shown yet which session they belong to, and how long each may take.
+pub const STRANGERS: usize = 1_000;
+/// See [`STRANGERS`].
+pub const STRANGER: Duration = Duration::from_secs(10);
+/// Bytes that may wait on a byte stream before its video pauses: 130 ms at 2 Mbit/s.
+pub const VIDEO_UNSENT: usize = 32 * 1024;
+/// Bytes that may wait on a byte stream before its audio pauses as well.
+pub const AUDIO_UNSENT: usize = 64 * 1024;
+/// Between two keyframes that one sink asks for because its stream has drained: a line that is
+/// always too slow must not burden the others with keyframes.
+pub const DRAINED_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a relay link may take to get an answer over UDP before it tries TCP as well: more than
+/// the longest round trip.
+pub const DETOUR: Duration = Duration::from_millis(500);
+/// Addresses of one node that a relay link tries over TCP.
+pub const DETOURS: usize = 8;

@@ -15,6 +15,7 @@ pub mod mutate;
 pub mod stage;
 
 mod datagrams;
+mod framing;
 mod http;
 mod sdp;
 mod story;
@@ -22,6 +23,7 @@ mod token;
 mod websocket;
 
 pub use datagrams::datagrams;
+pub use framing::rfc4571;
 pub use http::http_request;
 pub use sdp::{sdp_fragment, sdp_offer};
 pub use story::story;
@@ -32,12 +34,13 @@ pub use websocket::websocket_message;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
     ("websocket_message", websocket_message),
     ("datagrams", datagrams),
+    ("rfc4571", rfc4571),
     ("story", story),
     ("token", token),
 ];

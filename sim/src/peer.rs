@@ -241,15 +241,9 @@ impl Peer {
         self.advance(now);
     }
 
-    /// Takes a datagram that came over a stream of its own.
-    pub fn receive_framed(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        at: SocketAddr,
-        payload: &[u8],
-    ) {
-        self.take_in(now, Protocol::Tcp, (from, at), payload);
+    /// Takes a datagram that came over a stream of its own, between these.
+    pub fn receive_framed(&mut self, now: Instant, ends: (SocketAddr, SocketAddr), payload: &[u8]) {
+        self.take_in(now, Protocol::Tcp, ends, payload);
     }
 
     fn take_in(

@@ -11,7 +11,7 @@ use str0m::media::MediaKind;
 
 const DELAY: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);
-/// How long a peer made of str0m may take to nominate another way: its longest pause between checks.
+/// How long a peer made of str0m may take to nominate another way: its longest pause.
 const NOMINATION: Duration = Duration::from_secs(3);
 const PUBLISH: Wish = Wish { publishes: true, audio: true, video: Video::Vp8 };
 const PLAY: Wish = Wish { publishes: false, audio: true, video: Video::All };

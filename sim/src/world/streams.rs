@@ -278,7 +278,7 @@ impl World {
                 let mut frames = pipe.deframer.read(bytes);
                 while let Some(payload) = frames.take().expect("nodes write short frames") {
                     if let Guest::Peer(peer) = &mut self.guests[index] {
-                        peer.receive_framed(self.now, from, at, payload);
+                        peer.receive_framed(self.now, (from, at), payload);
                     }
                 }
                 self.carry_for(index);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use farcast_core::config::Access;
+use farcast_core::http::Method;
 use farcast_core::report::Report;
 use farcast_sim::viewer::{Frame, Viewer, gaps};
 use farcast_sim::wish::{Video, Wish};
@@ -63,6 +64,7 @@ fn a_viewer_over_ice_tcp_alone_gets_pictures_and_sound() {
     world.run_for(SECOND);
     let ended = |report: &Report| matches!(report, Report::SessionEnded { role: "viewer", .. });
     assert!(world.reports(node).any(ended));
+    assert_eq!(world.open_streams(), 0, "a session that ends takes its streams along");
 }
 
 #[test]
@@ -132,6 +134,9 @@ fn a_relay_link_without_udp_connects_over_tcp_and_says_so() {
     let start = world.time();
     world.run_for(SECOND * 3);
     assert!(frames(&world, viewer, start).len() > 60);
+    let load = world.ask(origin, Method::Get, "/v1/load", &[], "");
+    let load: serde_json::Value = serde_json::from_slice(&load.body).expect("JSON");
+    assert_eq!(load["relays_over_tcp"], 1);
 }
 
 #[test]
@@ -144,4 +149,5 @@ fn a_relay_link_with_udp_makes_no_stream() {
     world.run_for(SECOND * 3);
     let is = |wanted: &str| world.reports(origin).any(|report| report.name() == wanted);
     assert!(is("relay_up") && !is("relay_over_tcp"));
+    assert_eq!(world.open_streams(), 0);
 }

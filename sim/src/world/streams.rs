@@ -123,6 +123,11 @@ impl World {
         }
     }
 
+    /// How many streams there are.
+    pub fn open_streams(&self) -> usize {
+        self.streams.pipes.len()
+    }
+
     /// A node writes.
     pub(super) fn write(&mut self, node: NodeIndex, stream: StreamId, bytes: &[u8]) {
         let actor = Actor::Node(node);

@@ -167,7 +167,12 @@ impl Route {
 
     /// Bytes that wait where media goes; none where datagrams go.
     pub(crate) fn unsent(&self) -> usize {
-        self.target.map_or(0, |target| self.unsent_of(target.place))
+        match self.target {
+            Some(Target { place: place @ Place { carrier: Carrier::Stream(_), .. }, .. }) => {
+                self.unsent_of(place)
+            }
+            _ => 0,
+        }
     }
 
     fn unsent_of(&self, place: Place) -> usize {

@@ -188,3 +188,23 @@ pub const TURN_SPLICE_UNSENT: usize = 64 * 1024;
 pub const TURN_REPORT: Duration = Duration::from_secs(1);
 /// Reserved ports (EVEN-PORT) that wait for their clients.
 pub const TURN_RESERVATIONS: usize = 256;
+
+/// Bytes of one datagram on a byte stream. RTP, DTLS and STUN stay below 2 KB: they are made for
+/// networks that carry 1,500 bytes in one piece.
+pub const FRAME: usize = 8 * 1024;
+/// Byte streams that have not shown yet which session they belong to, and how long each may take.
+pub const STREAM_STRANGERS: usize = 1_000;
+/// See [`STREAM_STRANGERS`].
+pub const STREAM_STRANGER: Duration = Duration::from_secs(10);
+/// Bytes that may wait on a byte stream before its video pauses: 130 ms at 2 Mbit/s.
+pub const VIDEO_UNSENT: usize = 32 * 1024;
+/// Bytes that may wait on a byte stream before its audio pauses as well.
+pub const AUDIO_UNSENT: usize = 64 * 1024;
+/// Between two keyframes that one sink asks for because its stream has drained: a line that is
+/// always too slow must not burden the others with keyframes.
+pub const DRAINED_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a relay link may take to get an answer over UDP before it tries TCP as well: more than
+/// the longest round trip.
+pub const DETOUR: Duration = Duration::from_millis(500);
+/// Addresses of one node that a relay link tries over TCP.
+pub const DETOURS: usize = 8;

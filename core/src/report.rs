@@ -19,6 +19,8 @@ pub enum Report {
     SessionEnded { session: u64, role: &'static str, why: &'static str },
     /// A relay to an edge carries its stream.
     RelayUp { stream: String, edge: String },
+    /// A relay to an edge found no way over UDP.
+    RelayOverTcp { stream: String, edge: String },
     /// A relay to an edge failed and is tried again after this many milliseconds.
     RelayFailed { stream: String, edge: String, why: String, retry_ms: u64 },
     /// A relay to an edge ended because its publisher left.
@@ -77,6 +79,7 @@ impl Report {
             SessionConnected { .. } => "session_connected",
             SessionEnded { .. } => "session_ended",
             RelayUp { .. } => "relay_up",
+            RelayOverTcp { .. } => "relay_over_tcp",
             RelayFailed { .. } => "relay_failed",
             RelayStopped { .. } => "relay_stopped",
             EdgeUp { .. } => "edge_up",
@@ -107,7 +110,9 @@ impl Report {
             Published { .. } | Unpublished { .. } | RelayUp { .. } => Level::Info,
             RelayStopped { .. } | EdgeUp { .. } | Refused { .. } => Level::Info,
             TurnRefused { .. } => Level::Info,
-            RelayFailed { .. } | EdgeDown { .. } | TurnUnbound { .. } => Level::Warn,
+            RelayFailed { .. } | RelayOverTcp { .. } | EdgeDown { .. } | TurnUnbound { .. } => {
+                Level::Warn
+            }
         }
     }
 }
@@ -128,6 +133,9 @@ impl fmt::Display for Report {
             }
             SessionEnded { session, role, why } => write!(f, "session {session} ({role}): {why}"),
             RelayUp { stream, edge } => write!(f, "relaying {stream} to {edge}"),
+            RelayOverTcp { stream, edge } => {
+                write!(f, "link to {edge} runs over TCP ({stream}): is UDP blocked?")
+            }
             RelayFailed { stream, edge, why, retry_ms } => {
                 write!(f, "relay of {stream} to {edge} failed: {why}; again in {retry_ms} ms")
             }

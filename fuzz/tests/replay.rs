@@ -50,6 +50,11 @@ fn datagrams() {
 }
 
 #[test]
+fn framed_streams() {
+    replay("rfc4571");
+}
+
+#[test]
 fn tokens() {
     replay("token");
 }

@@ -11,7 +11,7 @@ export const OUTSIDE = '203.0.113.7';
 const INSIDE = '203.0.113.2';
 
 /**
- * What may pass from inside to outside, in the words of nft.
+ * What may pass from inside to outside, and its answers back, in the words of nft.
  * @typedef {'tcp dport 443' | 'udp dport 443' | 'tcp dport 3128'} Rule
  */
 
@@ -46,20 +46,25 @@ export function firewalled(t, ...rules) {
   ip('-n', outside, 'link', 'add', 'wire', 'type', 'veth', 'peer', 'name', 'wire', 'netns', inside);
   for (const [name, address] of [[outside, OUTSIDE], [inside, INSIDE]]) {
     ip('-n', name, 'addr', 'add', `${address}/24`, 'dev', 'wire');
+    // An IPv6 address that turns up seconds later would fail what browsers are just loading.
+    ip('-n', name, 'link', 'set', 'wire', 'addrgenmode', 'none');
     ip('-n', name, 'link', 'set', 'wire', 'up');
   }
   ip('-n', inside, 'route', 'add', 'default', 'via', OUTSIDE);
-  const pass = (...wanted) => filter(outside, wanted);
+  const pass = (...wanted) => {
+    filter(outside, wanted);
+    filter(inside, wanted.map((rule) => rule.replace('dport', 'sport')));
+  };
   pass(...rules);
   return { outside, inside, pass };
 }
 
 /**
- * Dropped where packets come out: a drop where they go in is an error that the sender sees.
- * @param {string} outside
- * @param {Rule[]} rules
+ * Dropped where packets come out of the wire: where they go in, the sender would see an error.
+ * @param {string} host
+ * @param {string[]} rules
  */
-function filter(outside, rules) {
+function filter(host, rules) {
   const text = `
     table inet firewall
     delete table inet firewall
@@ -70,7 +75,7 @@ function filter(outside, rules) {
         iifname wire drop
       }
     }`;
-  ip('netns', 'exec', outside, 'nft', text);
+  ip('netns', 'exec', host, 'nft', text);
 }
 
 /** @param {string} name */

@@ -255,6 +255,16 @@ test('no media though signalling works means a firewall', async () => {
   assert.deepEqual(errors, ['MEDIA_BLOCKED']);
 });
 
+test('the ways that were tried are those that the node named', async () => {
+  const { world, stream } = await started('play');
+  const said = [];
+  stream.on('error', ({ message }) => said.push(message));
+  const sdp = `${SDP}a=candidate:1 1 tcp 1 192.0.2.1 443 typ host tcptype passive\r\n`;
+  await world.socket.answer('play', { type: 'answer', session: 'one', sdp, ...given('one') });
+  await world.pass(10_000);
+  assert.match(said[0], /over UDP, TCP or TURN:/);
+});
+
 test('pairs that fail early are not the end while others may come', async () => {
   const { world, stream, errors } = await started('play');
   await world.socket.answer('play', { type: 'answer', session: 'one', sdp: SDP });
@@ -315,6 +325,22 @@ test('credentials are renewed before they expire, again and again', async () => 
   stream.stop();
   session.disconnect();
   assert.equal(world.timers.size, 0);
+});
+
+test('a restart puts off the renewal', async () => {
+  const { world } = await playing(given('one'));
+  await world.pass(400_000);
+  world.connection.ice('disconnected');
+  await settled();
+  await world.socket.answer('restart', { ...RESTARTED, ...given('two') });
+  world.connection.ice('connected');
+  await world.pass(470_000);
+  assert.equal(world.socket.last('renew'), undefined);
+});
+
+test('servers that are no list change nothing', async () => {
+  const { world } = await playing({ iceServers: 'turn:edge1', iceServersTtl: 600 });
+  assert.deepEqual(world.connection.steps, ['local', 'remote']);
 });
 
 test('servers that a browser refuses do not stand in the way of media', async () => {

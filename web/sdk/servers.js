@@ -1,4 +1,5 @@
-// The TURN servers of one media session: the caller's own, and those that its node gives for a time.
+// The TURN servers of one media session: the caller's own, and those that its node gives it for a
+// while.
 
 /** @typedef {import('./signalling.js').Message} Message */
 /** @typedef {import('./timers.js').Timers} Timers */

@@ -70,9 +70,7 @@ export class Stream extends Stateful {
     return this.#options.name;
   }
 
-  /**
-   * How media gets through: UDP, ICE-TCP, TURN/UDP, TURN/TCP, TURN/TLS, or '' while that is unknown.
-   */
+  /** How media gets through, '' while that is unknown. */
   get path() {
     return this.#path;
   }

@@ -4,8 +4,8 @@
 import { execFileSync } from 'node:child_process';
 
 /**
- * Where nodes are. Browsers send media to a port below 1024 only if it is 80 or 443, and the address
- * no private one.
+ * Where nodes are. Below 1024 browsers send media to the ports 80 and 443 alone, and only if the
+ * address is no private one.
  */
 export const OUTSIDE = '203.0.113.7';
 const INSIDE = '203.0.113.2';

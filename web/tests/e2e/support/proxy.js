@@ -1,5 +1,5 @@
-// An HTTP proxy that knows CONNECT alone (RFC 9110, section 9.3.6). Given an IP and a port to listen
-// on, it runs until it is ended.
+// An HTTP proxy that knows CONNECT alone (RFC 9110, section 9.3.6). Given an IP and a port, it runs
+// there until it is ended.
 
 import { createServer } from 'node:http';
 import { connect } from 'node:net';

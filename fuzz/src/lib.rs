@@ -20,6 +20,7 @@ mod sdp;
 mod story;
 mod stun;
 mod token;
+mod turn;
 mod websocket;
 
 pub use datagrams::datagrams;
@@ -28,13 +29,14 @@ pub use sdp::{sdp_fragment, sdp_offer};
 pub use story::story;
 pub use stun::stun_prescan;
 pub use token::token;
+pub use turn::turn_client_bytes;
 pub use websocket::websocket_message;
 
 /// Takes arbitrary bytes and panics if they break a promise of ours.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
@@ -42,5 +44,6 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("datagrams", datagrams),
     ("story", story),
     ("token", token),
+    ("turn_client_bytes", turn_client_bytes),
     ("stun_prescan", stun_prescan),
 ];

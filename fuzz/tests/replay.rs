@@ -60,6 +60,11 @@ fn stun_messages() {
 }
 
 #[test]
+fn turn_clients() {
+    replay("turn_client_bytes");
+}
+
+#[test]
 fn stories() {
     replay("story");
 }

@@ -120,6 +120,7 @@ impl Scene {
 
     /// Whoever is not known is not answered at length, and changes nothing.
     fn stranger(&mut self, payload: &[u8]) {
+        self.heard.clear();
         let before = (self.bound.len(), self.server.deadline());
         self.datagram(STRANGER.into(), SERVER.into(), payload);
         for answer in std::mem::take(&mut self.heard) {

@@ -42,7 +42,8 @@ fn an_allocation_tells_its_address_its_lifetime_and_where_the_client_is() {
 
 #[test]
 fn a_refresh_of_zero_frees_the_port() {
-    let (mut lab, mut client) = (Lab::new(), alice());
+    let ports = Some((50_000, 50_000));
+    let (mut lab, mut client) = (Lab::with(Turn { ports, ..config() }), alice());
     client.relayed(&mut lab);
     let answer = client.refresh(&mut lab, 0);
     assert_eq!(wire::seconds(&answer), Some(0));

@@ -113,7 +113,7 @@ impl<R: Runtime> Porter<R> {
     }
 
     /// Leads on by what was agreed upon for under TLS, or else by the first bytes there: many TURN
-    /// clients agree upon nothing.
+    /// clients agree upon nothing, and some upon HTTP/1.1.
     async fn secure(&self, stream: Rewind<R::Tcp>, tls: &Tls, address: SocketAddr, seat: Seat) {
         // Else these are scanners and strangers to our certificate; TLS's own alert told them.
         let shaken = within(&self.desk.runtime, HANDSHAKE, tls.accept(stream)).await;
@@ -123,8 +123,7 @@ impl<R: Runtime> Porter<R> {
         match stream.get_ref().1.alpn_protocol() {
             Some(tls::HTTP2) => return desk.http2(stream, peer, seat).await,
             Some(tls::TURN) => return self.sealed(stream, Vec::new(), address, seat),
-            Some(_) => return desk.http1(stream, peer, seat).await,
-            None => {}
+            _ => {}
         }
         match self.look(stream, false).await {
             Some((stream, Verdict::Http)) => desk.http1(stream, peer, seat).await,

@@ -213,10 +213,10 @@ fn day(time: ASN1Time) -> String {
 /// What may be spoken under TLS, as clients name it (RFC 7301, RFC 7443).
 pub(crate) const HTTP2: &[u8] = b"h2";
 /// See [`HTTP2`].
-pub(crate) const HTTP1: &[u8] = b"http/1.1";
+const HTTP1: &[u8] = b"http/1.1";
 /// See [`HTTP2`].
 pub(crate) const TURN: &[u8] = b"stun.turn";
-const ALPN: [&[u8]; 3] = [HTTP2, HTTP1, TURN];
+const ALPN: [&[u8]; 3] = [TURN, HTTP2, HTTP1];
 
 /// Between two looks at the files.
 const WATCH: Duration = Duration::from_secs(5);

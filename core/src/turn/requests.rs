@@ -35,7 +35,9 @@ impl Turn {
     /// A STUN message of a client; whether it was one at all.
     pub(super) fn message(&mut self, asker: &Asker, bytes: &[u8], desk: &mut Desk<'_>) -> bool {
         let Ok(scanned) = guard::scan(bytes) else { return false };
-        if !scanned.fingerprint_is_right() || asker.peer.port() == 0 {
+        // A fingerprint tells STUN from other bytes; a seal, which is checked later, proves more.
+        let is_stun = scanned.has_integrity() || scanned.fingerprint_is_right();
+        if !is_stun || asker.peer.port() == 0 {
             return false;
         }
         match (scanned.class, scanned.method) {

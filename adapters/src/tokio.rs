@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
-use std::net::{self, SocketAddr};
+use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -12,7 +12,8 @@ use std::time::Instant;
 use farcast_core::machine::Icmp;
 use farcast_core::outbox::Transmit;
 use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
+use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
 use crate::batch::Batch;
@@ -116,7 +117,7 @@ async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<Compat<Tcp
 
 /// A UDP socket on tokio.
 pub struct Socket {
-    io: Rc<UdpSocket>,
+    io: Rc<AsyncFd<UdpSocket>>,
     segments: Segments,
     /// Ends when the reactor has seen errors; `None` if the socket does not hear of them.
     errors: Option<RefCell<Errors>>,
@@ -125,26 +126,23 @@ pub struct Socket {
 type Errors = Pin<Box<dyn Future<Output = ()>>>;
 
 impl Socket {
-    fn new(socket: net::UdpSocket, segments: Segments) -> io::Result<Self> {
-        let io = Rc::new(UdpSocket::from_std(socket)?);
+    /// tokio's own socket would wake this thread for every datagram that has left.
+    #[expect(deprecated, reason = "std's sockets keep the promise that the successor asks for")]
+    fn new(socket: UdpSocket, segments: Segments) -> io::Result<Self> {
+        let io = Rc::new(AsyncFd::with_interest(socket, Interest::READABLE)?);
         let errors = segments.hears_errors().then(|| RefCell::new(errors(&io)));
         Ok(Socket { io, segments, errors })
     }
 }
 
-/// Waits until there are errors. To tokio they are neither readable nor writable.
-fn errors(io: &Rc<UdpSocket>) -> Errors {
+/// Waits until there are errors; to tokio they are not readable.
+fn errors(io: &Rc<AsyncFd<UdpSocket>>) -> Errors {
     let io = Rc::clone(io);
     Box::pin(async move {
-        if io.ready(Interest::ERROR).await.is_ok() {
-            // It need not have any: this only forgets that there was an event.
-            io.try_io(Interest::ERROR, nothing).ok();
+        if let Ok(mut seen) = io.ready(Interest::ERROR).await {
+            seen.clear_ready();
         }
     })
-}
-
-fn nothing() -> io::Result<()> {
-    Err(io::ErrorKind::WouldBlock.into())
 }
 
 impl Udp for Socket {
@@ -154,21 +152,17 @@ impl Udp for Socket {
 
     fn poll_recv(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.io.poll_recv_ready(cx))?;
-            let mut any = false;
-            // One that brings less than it could has emptied the socket: the reactor, which tells
-            // every arrival, will say when to read again.
-            let read = || {
-                self.segments.receive(&*self.io, batch)?;
-                any = true;
-                if batch.is_full() { Ok(()) } else { nothing() }
-            };
-            match self.io.try_io(Interest::READABLE, read) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !any => {}
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    return Poll::Ready(Err(error));
+            let mut readable = ready!(self.io.poll_read_ready(cx))?;
+            match self.segments.receive(self.io.get_ref(), batch) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => readable.clear_ready(),
+                result => {
+                    // One that brings less than it could has emptied the socket: the reactor, which
+                    // tells every arrival, will say when to read again.
+                    if result.is_ok() && !batch.is_full() {
+                        readable.clear_ready();
+                    }
+                    return Poll::Ready(result);
                 }
-                _ => return Poll::Ready(Ok(())),
             }
         }
     }
@@ -176,7 +170,7 @@ impl Udp for Socket {
     fn poll_unreachable(&self, cx: &mut Context<'_>) -> Poll<(SocketAddr, Icmp)> {
         let Some(waiting) = &self.errors else { return Poll::Pending };
         loop {
-            if let Some(error) = self.segments.unreachable(&*self.io) {
+            if let Some(error) = self.segments.unreachable(self.io.get_ref()) {
                 return Poll::Ready(error);
             }
             ready!(waiting.borrow_mut().as_mut().poll(cx));
@@ -187,6 +181,6 @@ impl Udp for Socket {
 
     fn send(&self, run: &Transmit<'_>) -> io::Result<()> {
         // Past tokio: it holds a socket for unwritable until its reactor has looked at it once.
-        self.segments.send(&*self.io, run)
+        self.segments.send(self.io.get_ref(), run)
     }
 }

@@ -82,8 +82,8 @@ fn a_connection_is_made_from_where_a_listener_is(world: impl World) {
             [(format!("connect {to} {from}"), true), (format!("connect {to}"), false)]
         {
             guest.say(&errand);
-            let (mut stream, peer) = listener.accept().unwrap();
             let Heard::Connected(Ok((_, local))) = guest.hear() else { panic!() };
+            let (mut stream, peer) = listener.accept().unwrap();
             assert_eq!((local, peer == from), (peer, known));
             assert_eq!(ask(&mut stream, b"hello", 5), b"hello");
             assert_eq!(guest.hear(), Heard::Bytes(5));

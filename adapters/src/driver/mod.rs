@@ -96,7 +96,7 @@ struct Driver<'r, R: Runtime, M, O> {
     streams: Streams<R::Tcp>,
     reach: Reach<R>,
     /// `None` once all senders are gone.
-    arrivals: Option<Pin<Box<Receiver<Arrival<R::Tcp>>>>>,
+    arrivals: Option<Arrivals<R::Tcp>>,
     observer: O,
     /// `None` once all senders are gone.
     facts: Option<Pin<Box<Receiver<Fact>>>>,
@@ -120,6 +120,8 @@ struct Driver<'r, R: Runtime, M, O> {
     in_a_row: u32,
     end: Option<Instant>,
 }
+
+type Arrivals<T> = Pin<Box<Receiver<Arrival<T>>>>;
 
 /// Where facts come from.
 #[derive(Clone, Copy)]

@@ -13,9 +13,9 @@ use crate::batch::Batch;
 
 /// Bytes that the kernel may hold for one UDP socket in each direction, if it lets us: 80 ms of a
 /// 400 Mbit/s line.
-const UDP_BUFFER: usize = 4 * 1024 * 1024;
+pub const UDP_BUFFER: usize = 4 * 1024 * 1024;
 /// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+pub const BACKLOG: i32 = 1024;
 
 /// Opens and binds a UDP socket.
 pub(crate) fn udp(at: SocketAddr) -> io::Result<net::UdpSocket> {

@@ -5,7 +5,7 @@ pub mod batch;
 pub mod driver;
 mod host;
 pub mod http;
-mod kernel;
+pub mod kernel;
 pub mod link;
 pub mod log;
 pub mod metrics;

@@ -4,25 +4,43 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{self, IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 
+use farcast_core::machine::Icmp;
 use farcast_core::outbox::Transmit;
 use quinn_udp::{UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::batch::Batch;
+use crate::icmp;
 
 /// Bytes that the kernel may hold for one UDP socket in each direction, if it lets us: 80 ms of a
 /// 400 Mbit/s line.
 pub const UDP_BUFFER: usize = 4 * 1024 * 1024;
+/// The same for a socket that relays for one client: 80 ms of 50 Mbit/s.
+const RELAYED_BUFFER: usize = 512 * 1024;
+/// Bytes that the kernel takes from us before it has sent them. More would wait in its queue, where
+/// nobody can drop what is too late: 16 KB are 0.13 s of a 1 Mbit/s line.
+#[cfg(target_os = "linux")]
+const NOT_SENT: u32 = 16 * 1024;
 /// Connections that may wait to be accepted.
 pub const BACKLOG: i32 = 1024;
 
 /// Opens and binds a UDP socket.
 pub(crate) fn udp(at: SocketAddr) -> io::Result<net::UdpSocket> {
+    bound(at, UDP_BUFFER)
+}
+
+/// Opens and binds a UDP socket that relays for one client.
+pub(crate) fn relayed_udp(at: SocketAddr) -> io::Result<net::UdpSocket> {
+    bound(at, RELAYED_BUFFER)
+}
+
+fn bound(at: SocketAddr, buffer: usize) -> io::Result<net::UdpSocket> {
     let socket = open(at, Type::DGRAM, Protocol::UDP)?;
     // Best effort: the kernel caps both at net.core.{r,w}mem_max without an error.
-    socket.set_recv_buffer_size(UDP_BUFFER).ok();
-    socket.set_send_buffer_size(UDP_BUFFER).ok();
+    socket.set_recv_buffer_size(buffer).ok();
+    socket.set_send_buffer_size(buffer).ok();
     socket.bind(&at.into())?;
     Ok(socket.into())
 }
@@ -32,9 +50,54 @@ pub(crate) fn listener(at: SocketAddr) -> io::Result<net::TcpListener> {
     let socket = open(at, Type::STREAM, Protocol::TCP)?;
     // A restarted node listens again although old connections linger in TIME_WAIT.
     socket.set_reuse_address(true)?;
+    listening(socket, at)
+}
+
+/// Opens a listening TCP socket whose address [`dial`] may connect from.
+pub(crate) fn relayed_listener(at: SocketAddr) -> io::Result<net::TcpListener> {
+    listening(shared(at)?, at)
+}
+
+fn listening(socket: Socket, at: SocketAddr) -> io::Result<net::TcpListener> {
     socket.bind(&at.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Begins to connect from an address that a listener may have as well. The socket becomes
+/// writable when that has ended, well or not.
+pub(crate) fn dial(from: SocketAddr, to: SocketAddr) -> io::Result<net::TcpStream> {
+    let socket = shared(from)?;
+    socket.bind(&from.into())?;
+    match socket.connect(&to.into()) {
+        Err(error) if !is_under_way(&error) => return Err(error),
+        _ => {}
+    }
+    Ok(socket.into())
+}
+
+/// Sets what every connection has: nothing waits for more to send, and little waits unsent.
+pub(crate) fn prompt<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
+    let stream = stream.into();
+    stream.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    stream.set_tcp_notsent_lowat(NOT_SENT)?;
+    Ok(())
+}
+
+/// A TCP socket for an address that several sockets of this process use: Linux lets a connection
+/// have the address of a listener only if both share the port.
+fn shared(at: SocketAddr) -> io::Result<Socket> {
+    let socket = open(at, Type::STREAM, Protocol::TCP)?;
+    socket.set_reuse_address(true)?;
+    #[cfg(unix)]
+    socket.set_reuse_port(true)?;
+    Ok(socket)
+}
+
+fn is_under_way(error: &io::Error) -> bool {
+    const EINPROGRESS: i32 = if cfg!(target_os = "linux") { 115 } else { 36 };
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(EINPROGRESS)
 }
 
 fn open(at: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
@@ -53,45 +116,91 @@ pub(crate) struct Segments {
     /// Whether segmented sends work. quinn-udp gives up on the first `EINVAL`, which one bad
     /// address may cause as well; we first look whether single datagrams fare better.
     offload: Cell<bool>,
+    /// `None` if the kernel queues no ICMP errors for us, else whether there may be one. It then
+    /// also fails the next call with each of them, whoever that call was for.
+    errors: Option<Cell<bool>>,
 }
 
 impl Segments {
     pub(crate) fn new(socket: &net::UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new(socket.into())?;
         let offload = Cell::new(state.max_gso_segments() > 1);
-        Ok(Segments { bound: socket.local_addr()?, state, offload })
+        Ok(Segments { bound: socket.local_addr()?, state, offload, errors: None })
+    }
+
+    /// For a socket that hears of ICMP errors.
+    pub(crate) fn with_errors(socket: &net::UdpSocket) -> io::Result<Self> {
+        let segments = Segments::new(socket)?;
+        segments.state.enable_transport_errors(socket.into())?;
+        let errors = cfg!(target_os = "linux").then(Cell::default);
+        Ok(Segments { errors, ..segments })
     }
 
     pub(crate) fn bound(&self) -> SocketAddr {
         self.bound
     }
 
-    pub(crate) fn receive(&self, socket: UdpSockRef<'_>, batch: &mut Batch) -> io::Result<()> {
-        batch.fill(self.bound, |buffers, metas| self.state.recv(socket, buffers, metas))
+    /// Whether [`Segments::unreachable`] may ever bring anything.
+    pub(crate) fn hears_errors(&self) -> bool {
+        self.errors.is_some()
     }
 
-    pub(crate) fn send<'s>(
-        &self,
-        socket: impl Fn() -> UdpSockRef<'s>,
-        run: &Transmit<'_>,
-    ) -> io::Result<()> {
+    /// There may be an ICMP error now.
+    pub(crate) fn suspect(&self) {
+        if let Some(suspected) = &self.errors {
+            suspected.set(true);
+        }
+    }
+
+    pub(crate) fn receive(&self, socket: &impl AsFd, batch: &mut Batch) -> io::Result<()> {
+        let mut receive = || {
+            let socket = UdpSockRef::from(socket);
+            batch.fill(self.bound, |buffers, metas| self.state.recv(socket, buffers, metas))
+        };
+        receive().or_else(|error| self.again(error, receive))
+    }
+
+    /// The next ICMP error that the kernel holds for us, if we suspect one.
+    pub(crate) fn unreachable(&self, socket: &impl AsFd) -> Option<(SocketAddr, Icmp)> {
+        let suspected = self.errors.as_ref().filter(|suspected| suspected.get())?;
+        let error = icmp::next(socket.as_fd());
+        suspected.set(error.is_some());
+        error
+    }
+
+    pub(crate) fn send(&self, socket: &impl AsFd, run: &Transmit<'_>) -> io::Result<()> {
         if run.peer.port() == 0 || run.peer.is_ipv4() != self.bound.is_ipv4() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let many = run.payload.len() > run.segment;
         if !many || self.offload.get() {
-            match self.state.try_send(socket(), &self.message(run, run.payload)) {
+            match self.put(socket, run, run.payload) {
                 Err(error) if many && blames_offload(&error) => {}
                 result => return result,
             }
         }
         for (index, datagram) in run.datagrams().enumerate() {
-            self.state.try_send(socket(), &self.message(run, datagram))?;
+            self.put(socket, run, datagram)?;
             if index == 0 {
                 self.offload.set(false);
             }
         }
         Ok(())
+    }
+
+    fn put(&self, socket: &impl AsFd, run: &Transmit<'_>, contents: &[u8]) -> io::Result<()> {
+        let message = self.message(run, contents);
+        let send = || self.state.try_send(socket.into(), &message);
+        send().or_else(|error| self.again(error, send))
+    }
+
+    /// Tries once more what failed: the error may have been an earlier datagram's.
+    fn again<T>(&self, error: io::Error, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        if self.errors.is_none() || error.kind() == io::ErrorKind::WouldBlock {
+            return Err(error);
+        }
+        self.suspect();
+        call()
     }
 
     fn message<'a>(&self, run: &Transmit<'_>, contents: &'a [u8]) -> quinn_udp::Transmit<'a> {
@@ -134,7 +243,7 @@ mod tests {
         let payload: Vec<u8> = (0..250).map(|n| n as u8).collect();
         for offload in [segments.offload.get(), false] {
             segments.offload.set(offload);
-            segments.send(|| (&from).into(), &run(segments.bound(), peer, &payload)).unwrap();
+            segments.send(&from, &run(segments.bound(), peer, &payload)).unwrap();
             for expected in payload.chunks(100) {
                 let mut buffer = [0; 300];
                 let (len, _) = to.recv_from(&mut buffer).unwrap();
@@ -155,7 +264,7 @@ mod tests {
             (segments.bound(), "[::1]:9".parse().unwrap()),
         ];
         for (local, peer) in bad {
-            assert!(segments.send(|| (&socket).into(), &run(local, peer, &[0; 250])).is_err());
+            assert!(segments.send(&socket, &run(local, peer, &[0; 250])).is_err());
         }
         assert_eq!(segments.offload.get(), before);
     }

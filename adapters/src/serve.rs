@@ -11,11 +11,12 @@ use async_channel::{Receiver, Sender, TrySendError};
 use async_executor::LocalExecutor;
 use farcast_core::machine::{Load, Machine};
 
+use crate::door::{self, Rooms};
 use crate::driver::{self, Links};
+use crate::http::client;
 use crate::http::site::Site;
 use crate::http::tls::Tls;
 use crate::http::trust::Trust;
-use crate::http::{client, server};
 use crate::link::{Errand, Fact};
 use crate::observer::Observer;
 use crate::runtime::Runtime;
@@ -25,6 +26,8 @@ use crate::sockets::Sockets;
 const FACTS: usize = 1024;
 /// Calls that may wait for the HTTP client: more than an origin has edges.
 const CALLS: usize = 256;
+/// Byte streams that may wait for the driver. What exceeds it is closed.
+const ARRIVALS: usize = 1024;
 /// Between two measurements of this process.
 const MEASURE: Duration = Duration::from_secs(1);
 
@@ -40,6 +43,9 @@ pub struct Plan {
     pub trust: Trust,
     /// Pages and metrics.
     pub site: Rc<Site>,
+    /// Whether the machine wants byte streams (TURN, ICE), which come in at all listeners. Else
+    /// they are closed.
+    pub streams: bool,
 }
 
 /// What was bound: the plan's addresses in the plan's order, with the ports that they really have.
@@ -83,17 +89,20 @@ pub async fn serve<R: Runtime, M: Machine>(
 
     let (facts, told) = async_channel::bounded(FACTS);
     let (calls, errands) = async_channel::bounded(CALLS);
+    let (streams, arrivals) = async_channel::bounded(ARRIVALS);
+    let streams = plan.streams.then_some(streams);
     let listeners = plain
         .into_iter()
         .map(|listener| (listener, None))
         .chain(secure.into_iter().map(|listener| (listener, tls.clone())));
     let tasks = Tasks { runtime: &runtime, facts: &facts, executor: Rc::default() };
-    tasks.start(listeners, plan.site, plan.trust, errands);
+    let rooms = Rooms { site: plan.site, facts: facts.clone(), streams };
+    tasks.start(listeners, rooms, plan.trust, errands);
     let executor = tasks.executor;
 
     let machine = build(&bound);
     ready(&bound, facts);
-    let links = Links { facts: told, calls };
+    let links = Links { arrivals, facts: told, calls };
     executor.run(driver::run(&runtime, machine, sockets, links, observer)).await;
     Ok(())
 }
@@ -110,14 +119,13 @@ impl<R: Runtime> Tasks<'_, R> {
     fn start(
         &self,
         listeners: impl Iterator<Item = (R::Listener, Option<Tls>)>,
-        site: Rc<Site>,
+        rooms: Rooms<R::Tcp>,
         trust: Trust,
         errands: Receiver<Errand>,
     ) {
         for (listener, tls) in listeners {
-            let (runtime, site, facts) = (self.runtime.clone(), site.clone(), self.facts.clone());
-            let executor = self.executor.clone();
-            let task = server::serve(runtime, listener, tls, site, facts, executor);
+            let (runtime, executor) = (self.runtime.clone(), self.executor.clone());
+            let task = door::open(runtime, listener, tls, rooms.clone(), executor);
             self.executor.spawn(task).detach();
         }
         let (runtime, facts) = (self.runtime.clone(), self.facts.clone());

@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{self, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use farcast_core::machine::Icmp;
 use farcast_core::outbox::Transmit;
 use smol::net::resolve;
 use smol::{Async, Timer};
@@ -40,12 +41,21 @@ impl Runtime for Smol {
     async fn bind(&self, at: SocketAddr) -> io::Result<Socket> {
         let socket = kernel::udp(at)?;
         let segments = Segments::new(&socket)?;
-        let drained = Cell::new(false);
-        Ok(Socket { io: Async::<UdpSocket>::new_nonblocking(socket)?, segments, drained })
+        Socket::new(socket, segments)
+    }
+
+    async fn bind_relayed(&self, at: SocketAddr) -> io::Result<Socket> {
+        let socket = kernel::relayed_udp(at)?;
+        let segments = Segments::with_errors(&socket)?;
+        Socket::new(socket, segments)
     }
 
     async fn listen(&self, at: SocketAddr) -> io::Result<Async<TcpListener>> {
         Async::new_nonblocking(kernel::listener(at)?)
+    }
+
+    async fn listen_relayed(&self, at: SocketAddr) -> io::Result<Async<TcpListener>> {
+        Async::new_nonblocking(kernel::relayed_listener(at)?)
     }
 
     fn listening(&self, listener: &Async<TcpListener>) -> io::Result<SocketAddr> {
@@ -54,12 +64,24 @@ impl Runtime for Smol {
 
     async fn accept(&self, listener: &Async<TcpListener>) -> io::Result<(Self::Tcp, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
-        stream.get_ref().set_nodelay(true)?;
+        kernel::prompt(stream.get_ref())?;
         Ok((stream, peer))
     }
 
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
         connect(to)
+    }
+
+    fn connect_from(
+        &self,
+        from: SocketAddr,
+        to: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
+        connect_from(from, to)
+    }
+
+    fn near_end(&self, stream: &Self::Tcp) -> io::Result<SocketAddr> {
+        stream.get_ref().local_addr()
     }
 
     fn resolve(
@@ -78,7 +100,17 @@ async fn sleep_until(at: Instant) {
 
 async fn connect(to: SocketAddr) -> io::Result<Async<TcpStream>> {
     let stream = Async::<TcpStream>::connect(to).await?;
-    stream.get_ref().set_nodelay(true)?;
+    kernel::prompt(stream.get_ref())?;
+    Ok(stream)
+}
+
+async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<Async<TcpStream>> {
+    let stream = Async::<TcpStream>::new_nonblocking(kernel::dial(from, to)?)?;
+    stream.writable().await?;
+    if let Some(error) = stream.get_ref().take_error()? {
+        return Err(error);
+    }
+    kernel::prompt(stream.get_ref())?;
     Ok(stream)
 }
 
@@ -86,9 +118,16 @@ async fn connect(to: SocketAddr) -> io::Result<Async<TcpStream>> {
 pub struct Socket {
     io: Async<UdpSocket>,
     segments: Segments,
-    /// Whether the last read found nothing: then the reactor knows when to read again. Until then
+    /// Whether the last read left nothing: then the reactor knows when to read again. Until then
     /// reading on is cheaper than asking it.
     drained: Cell<bool>,
+}
+
+impl Socket {
+    fn new(socket: net::UdpSocket, segments: Segments) -> io::Result<Self> {
+        let io = Async::<UdpSocket>::new_nonblocking(socket)?;
+        Ok(Socket { io, segments, drained: Cell::new(false) })
+    }
 }
 
 impl Udp for Socket {
@@ -102,14 +141,26 @@ impl Udp for Socket {
                 ready!(self.io.poll_readable(cx))?;
                 self.drained.set(false);
             }
-            match self.segments.receive((&self.io).into(), batch) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.drained.set(true),
-                result => return Poll::Ready(result),
+            match self.segments.receive(&self.io, batch) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.drained.set(true);
+                    // To smol errors are readable.
+                    self.segments.suspect();
+                }
+                result => {
+                    // One that brings less than it could has emptied the socket.
+                    self.drained.set(result.is_ok() && !batch.is_full());
+                    return Poll::Ready(result);
+                }
             }
         }
     }
 
+    fn poll_unreachable(&self, _: &mut Context<'_>) -> Poll<(SocketAddr, Icmp)> {
+        self.segments.unreachable(&self.io).map_or(Poll::Pending, Poll::Ready)
+    }
+
     fn send(&self, run: &Transmit<'_>) -> io::Result<()> {
-        self.segments.send(|| (&self.io).into(), run)
+        self.segments.send(&self.io, run)
     }
 }

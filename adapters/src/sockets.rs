@@ -1,26 +1,53 @@
 //! The UDP sockets of one driver: which one a datagram leaves through, and whose turn it is to be
 //! read. It knows nothing of what the datagrams carry.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Poll};
 
+use farcast_core::machine::Icmp;
 use farcast_core::outbox::Transmit;
+use slab::Slab;
 
 use crate::batch::Batch;
+use crate::ready::Ready;
 use crate::runtime::Udp;
 
 /// The main sockets and those that the machine had bound since.
 pub struct Sockets<U> {
-    /// Sorted by address, for look-ups and for the same order of reading every time.
-    bound: Vec<(SocketAddr, U)>,
-    /// Whose turn it is to be read first.
-    turn: usize,
+    all: Slab<Bound<U>>,
+    /// Looked up only: the order of hash maps must not reach the machine.
+    places: HashMap<SocketAddr, usize>,
+    ready: Ready,
+}
+
+struct Bound<U> {
+    local: SocketAddr,
+    socket: U,
+}
+
+/// What a socket brought.
+#[derive(Debug)]
+pub enum News {
+    /// Datagrams; they are in the batch.
+    Datagrams,
+    /// An ICMP error.
+    Unreachable {
+        /// The bound address that was sent from.
+        local: SocketAddr,
+        /// Whom that was sent to.
+        peer: SocketAddr,
+        /// What the network says.
+        icmp: Icmp,
+    },
+    /// It could not be read.
+    Failed(io::Error),
 }
 
 impl<U> Default for Sockets<U> {
     fn default() -> Self {
-        Sockets { bound: Vec::new(), turn: 0 }
+        Sockets { all: Slab::new(), places: HashMap::new(), ready: Ready::default() }
     }
 }
 
@@ -28,40 +55,53 @@ impl<U: Udp> Sockets<U> {
     /// Adds a bound socket; returns its address.
     pub fn add(&mut self, socket: U) -> io::Result<SocketAddr> {
         let local = socket.local_addr()?;
-        let place = self.place(local).unwrap_or_else(|place| place);
-        self.bound.insert(place, (local, socket));
+        self.remove(local);
+        let place = self.all.insert(Bound { local, socket });
+        self.places.insert(local, place);
+        self.ready.push(place);
         Ok(local)
     }
 
     /// Drops the socket that is bound to this address, if there is one.
     pub fn remove(&mut self, local: SocketAddr) {
-        if let Ok(place) = self.place(local) {
-            self.bound.remove(place);
+        if let Some(place) = self.places.remove(&local) {
+            self.all.remove(place);
         }
     }
 
     /// Sends one run through the socket that is bound to its local address, else through the
     /// wildcard socket of that family and port. Never waits.
     pub fn send(&self, run: &Transmit<'_>) -> io::Result<()> {
-        let place = self.place(run.local).or_else(|_| self.place(wildcard(run.local)));
-        let place = place.map_err(|_| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-        self.bound[place].1.send(run)
+        let place = |local| self.places.get(&local).copied();
+        let place = place(run.local).or_else(|| place(wildcard(run.local)));
+        let place = place.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        self.all[place].socket.send(run)
     }
 
-    /// Receives from the first socket that has something. The one after it comes first next time.
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
-        for step in 0..self.bound.len() {
-            let place = (self.turn + step) % self.bound.len();
-            if let Poll::Ready(result) = self.bound[place].1.poll_recv(cx, batch) {
-                self.turn = place + 1;
-                return Poll::Ready(result);
+    /// Takes what the first ready socket has. It comes last then, until it has nothing.
+    pub fn poll(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<News> {
+        // A socket that wakes itself meanwhile has its turn later.
+        for _ in 0..self.ready.len() {
+            let Some(place) = self.ready.pop() else { break };
+            let Some(bound) = self.all.get(place) else { continue };
+            let mut cx = Context::from_waker(self.ready.waker(place));
+            if let news @ Poll::Ready(_) = bound.poll(&mut cx, batch) {
+                self.ready.push(place);
+                return news;
             }
         }
+        self.ready.wait(cx);
         Poll::Pending
     }
+}
 
-    fn place(&self, local: SocketAddr) -> Result<usize, usize> {
-        self.bound.binary_search_by_key(&local, |(bound, _)| *bound)
+impl<U: Udp> Bound<U> {
+    fn poll(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<News> {
+        if let Poll::Ready(result) = self.socket.poll_recv(cx, batch) {
+            return Poll::Ready(result.map_or_else(News::Failed, |()| News::Datagrams));
+        }
+        let unreachable = self.socket.poll_unreachable(cx);
+        unreachable.map(|(peer, icmp)| News::Unreachable { local: self.local, peer, icmp })
     }
 }
 
@@ -74,7 +114,7 @@ fn wildcard(local: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::rc::Rc;
     use std::task::Waker;
 
@@ -141,10 +181,63 @@ mod tests {
         let mut batch = Batch::default();
         let mut cx = Context::from_waker(Waker::noop());
         let mut read = || {
-            assert!(sockets.poll_recv(&mut cx, &mut batch).is_ready());
+            assert!(sockets.poll(&mut cx, &mut batch).is_ready());
             batch.view(|all| all[0].local.ip().to_string())
         };
         let order: Vec<_> = (0..4).map(|_| read()).collect();
         assert_eq!(order, ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"]);
+    }
+    /// Readable when it was told so; counts how often it is asked.
+    struct Quiet {
+        local: SocketAddr,
+        state: Rc<RefCell<(bool, Option<Waker>)>>,
+        polls: Rc<Cell<usize>>,
+    }
+
+    impl Udp for Quiet {
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Ok(self.local)
+        }
+
+        fn poll_recv(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
+            self.polls.set(self.polls.get() + 1);
+            let mut state = self.state.borrow_mut();
+            state.1 = Some(cx.waker().clone());
+            if !std::mem::take(&mut state.0) {
+                return Poll::Pending;
+            }
+            batch.clear();
+            Poll::Ready(batch.take(self.local, |_| Ok((1, self.local))))
+        }
+
+        fn send(&self, _: &Transmit<'_>) -> io::Result<()> {
+            unreachable!("nothing is sent")
+        }
+    }
+
+    #[test]
+    fn a_busy_socket_costs_the_same_however_many_are_silent() {
+        let polls = Rc::<Cell<usize>>::default();
+        let mut sockets = Sockets::default();
+        let states: Vec<_> = (1..=2000)
+            .map(|port| {
+                let (local, state) = (([10, 0, 0, 1], port).into(), Rc::default());
+                let quiet = Quiet { local, state: Rc::clone(&state), polls: Rc::clone(&polls) };
+                sockets.add(quiet).unwrap();
+                state
+            })
+            .collect();
+        let mut batch = Batch::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(sockets.poll(&mut cx, &mut batch).is_pending());
+        assert_eq!(polls.take(), 2000, "every new socket is asked once");
+        for _ in 0..100 {
+            states[1234].borrow_mut().0 = true;
+            let waker = states[1234].borrow_mut().1.take().expect("it was asked");
+            waker.wake();
+            assert!(matches!(sockets.poll(&mut cx, &mut batch), Poll::Ready(News::Datagrams)));
+            assert!(sockets.poll(&mut cx, &mut batch).is_pending());
+        }
+        assert_eq!(polls.get(), 200, "once for the datagram, once to find no more");
     }
 }

@@ -278,7 +278,8 @@ fn visit<W: World>(world: W, at: &str, story: impl FnOnce(&mut Guest) + Send + '
             guest.facts.send_blocking(Fact::Stopping).ok();
         });
         let near = SocketAddr::new(at.ip(), 0);
-        driver::run(&world, Echo::new(near), sockets, Links { facts: told, calls }, watch).await;
+        let links = Links { arrivals: async_channel::bounded(1).1, facts: told, calls };
+        driver::run(&world, Echo::new(near), sockets, links, watch).await;
         guest.join().expect("the story ended well");
     })
     .unwrap();

@@ -42,7 +42,7 @@ fn a_flood_starves_nobody() {
                 }
             })
             .detach();
-        let links = Links { facts: told, calls };
+        let links = Links { arrivals: async_channel::bounded(1).1, facts: told, calls };
         let observer = Rc::new(Metrics::default());
         executor.run(driver::run(&Flooded, machine, sockets, links, observer)).await;
     })
@@ -147,6 +147,10 @@ impl Runtime for Flooded {
 
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
         Tokio.connect(to)
+    }
+
+    fn near_end(&self, stream: &Self::Tcp) -> io::Result<SocketAddr> {
+        Tokio.near_end(stream)
     }
 
     fn resolve(

@@ -105,5 +105,6 @@ fn plan(at: &str, metrics: &Rc<Metrics>) -> Plan {
         https: None,
         trust: Trust::new(None).unwrap(),
         site: Rc::new(Site::new(|_| None, move || metrics.render())),
+        streams: false,
     }
 }

@@ -74,6 +74,7 @@ impl Settings {
         let (http, https, udp) = listening(&wishes)?;
         let addresses = Addresses {
             udp,
+            tcp: Vec::new(),
             interfaces: interfaces.iter().copied().filter(|ip| is_usable(*ip)).collect(),
             public: wishes.public.iter().map(|public| public.0).collect(),
         };

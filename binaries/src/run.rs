@@ -19,8 +19,8 @@ use farcast_core::config::{Birth, Config, Secret};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::node::Node;
 use farcast_core::report::Level;
-use farcast_core::turn::standalone::Standalone;
-use farcast_sim::wired::{Base, Wired};
+use farcast_core::turn::Standalone;
+use farcast_sim::wired::Wired;
 use futures_lite::future;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -113,7 +113,7 @@ fn node(settings: Settings, tell: &Sender<News>) -> Result<(), StartError> {
     ended.map_err(|error| StartError(format!("cannot start the runtime: {error}")))?
 }
 
-async fn at_home<R: Base>(
+async fn at_home<R: runtime::Runtime>(
     runtime: R,
     settings: Settings,
     tell: &Sender<News>,
@@ -143,6 +143,7 @@ async fn on<R: runtime::Runtime>(
         https: tls.clone().map(|tls| (settings.https, tls)),
         trust: Trust::new(settings.ca.as_deref()).map_err(|e| failed(&e))?,
         site: Rc::new(Site::new(pages::page, move || read.render())),
+        streams: true,
     };
     let (birth, crypto) = (birth(runtime.now())?, crypto()?);
     let secret = randomness()?;

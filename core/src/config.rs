@@ -216,11 +216,13 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// The node's UDP sockets and what candidates say about them.
+/// The node's sockets for media and what candidates say about them.
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
     /// The bound sockets; an unspecified IP stands for every interface of its family.
     pub udp: Vec<SocketAddr>,
+    /// The bound TCP listeners that take ICE; an unspecified IP as above. Empty: none.
+    pub tcp: Vec<SocketAddr>,
     /// The IPs of this machine's interfaces, for wildcard sockets.
     pub interfaces: Vec<IpAddr>,
     /// The IPs under which the world sees this machine (1:1 NAT, containers); empty: as bound.

@@ -48,3 +48,31 @@ pub fn read(username: &[u8]) -> Option<(Duration, &[u8])> {
     let seconds = str::from_utf8(expiry).ok()?.parse().ok()?;
     Some((Duration::from_secs(seconds), name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_what_other_servers_take() {
+        let secret = Secret(b"north".to_vec());
+        let credential = mint(&secret, Duration::from_millis(1_800_000_000_999), "viewer7");
+        assert_eq!(credential.username, "1800000000:viewer7");
+        // `printf 1800000000:viewer7 | openssl sha1 -hmac north -binary | base64`
+        assert_eq!(credential.password, "3V4ycDfY/xmPN4bwChCbV4YbosY=");
+        assert!(!format!("{credential:?}").contains(&credential.password));
+    }
+
+    #[test]
+    fn a_username_says_until_when_it_is_good_and_for_whom() {
+        let second = Duration::from_secs(1);
+        assert_eq!(read(b"1:a"), Some((second, &b"a"[..])));
+        assert_eq!(read(b"1:"), Some((second, &b""[..])));
+        assert_eq!(read(b"1:a:b"), Some((second, &b"a:b"[..])));
+        assert_eq!(read(b"0001:\xff"), Some((second, &b"\xff"[..])));
+        for bad in ["", "1", ":", ":a", "+1:a", "-1:a", " 1:a", "1.5:a", "a:1"] {
+            assert_eq!(read(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(read(b"18446744073709551616:a"), None, "more than there are seconds");
+    }
+}

@@ -257,6 +257,10 @@ impl Machine for Node {
     fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Outbox) {
         self.take(now, input, out);
         self.settle(now, out);
+        // No other fact says that a stream is gone which we end.
+        for stream in out.ended() {
+            self.streams.forget(stream);
+        }
         self.director.report_population(out);
     }
 

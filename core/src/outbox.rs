@@ -75,6 +75,14 @@ impl Outbox {
         self.errands.drain(..)
     }
 
+    /// The streams that these errands end.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = StreamId> {
+        self.errands.iter().filter_map(|errand| match errand {
+            Output::End { stream } => Some(*stream),
+            _ => None,
+        })
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.outward.is_empty() && self.errands.is_empty()

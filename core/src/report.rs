@@ -19,6 +19,8 @@ pub enum Report {
     SessionEnded { session: u64, role: &'static str, why: &'static str },
     /// A relay to an edge carries its stream.
     RelayUp { stream: String, edge: String },
+    /// A relay to an edge found no way over UDP.
+    RelayOverTcp { stream: String, edge: String },
     /// A relay to an edge failed and is tried again after this many milliseconds.
     RelayFailed { stream: String, edge: String, why: String, retry_ms: u64 },
     /// A relay to an edge ended because its publisher left.
@@ -39,6 +41,16 @@ pub enum Report {
     Stray { datagrams: u64 },
     /// Something that a peer sent could not be used.
     Bad { session: u64, what: &'static str, why: String },
+    /// A TURN client has a relayed address; twice for one of each family.
+    TurnAllocated { allocation: u64, user: String, client: SocketAddr, relayed: SocketAddr },
+    /// A TURN allocation is gone.
+    TurnFreed { allocation: u64, user: String, why: &'static str },
+    /// A TURN client with good credentials was refused.
+    TurnRefused { user: String, client: SocketAddr, code: u16, why: &'static str },
+    /// A TURN client's line, or its share, was too small for what came.
+    TurnDropped { allocation: u64, packets: u64 },
+    /// A relayed address could not be bound.
+    TurnUnbound { why: String },
     /// How many sessions and connections there are now.
     Population { publishers: u64, viewers: u64, relays: u64, connections: u64, streams: u64 },
 }
@@ -67,6 +79,7 @@ impl Report {
             SessionConnected { .. } => "session_connected",
             SessionEnded { .. } => "session_ended",
             RelayUp { .. } => "relay_up",
+            RelayOverTcp { .. } => "relay_over_tcp",
             RelayFailed { .. } => "relay_failed",
             RelayStopped { .. } => "relay_stopped",
             EdgeUp { .. } => "edge_up",
@@ -77,6 +90,11 @@ impl Report {
             Received { .. } => "received",
             Stray { .. } => "stray_datagrams",
             Bad { .. } => "bad_input",
+            TurnAllocated { .. } => "turn_allocated",
+            TurnFreed { .. } => "turn_freed",
+            TurnRefused { .. } => "turn_refused",
+            TurnDropped { .. } => "turn_dropped_packets",
+            TurnUnbound { .. } => "turn_unbound",
             Population { .. } => "population",
         }
     }
@@ -88,9 +106,13 @@ impl Report {
             Forwarded { .. } | Received { .. } | Stray { .. } | Population { .. } => Level::Trace,
             SessionOpened { .. } | SessionConnected { .. } | SessionEnded { .. } => Level::Debug,
             KeyframeAsked { .. } | Bad { .. } => Level::Debug,
+            TurnAllocated { .. } | TurnFreed { .. } | TurnDropped { .. } => Level::Debug,
             Published { .. } | Unpublished { .. } | RelayUp { .. } => Level::Info,
             RelayStopped { .. } | EdgeUp { .. } | Refused { .. } => Level::Info,
-            RelayFailed { .. } | EdgeDown { .. } => Level::Warn,
+            TurnRefused { .. } => Level::Info,
+            RelayFailed { .. } | RelayOverTcp { .. } | EdgeDown { .. } | TurnUnbound { .. } => {
+                Level::Warn
+            }
         }
     }
 }
@@ -111,6 +133,9 @@ impl fmt::Display for Report {
             }
             SessionEnded { session, role, why } => write!(f, "session {session} ({role}): {why}"),
             RelayUp { stream, edge } => write!(f, "relaying {stream} to {edge}"),
+            RelayOverTcp { stream, edge } => {
+                write!(f, "link to {edge} runs over TCP ({stream}): is UDP blocked?")
+            }
             RelayFailed { stream, edge, why, retry_ms } => {
                 write!(f, "relay of {stream} to {edge} failed: {why}; again in {retry_ms} ms")
             }
@@ -125,11 +150,38 @@ impl fmt::Display for Report {
             Received { packets, bytes } => write!(f, "received {packets} packets, {bytes} bytes"),
             Stray { datagrams } => write!(f, "{datagrams} datagrams belong to no session"),
             Bad { session, what, why } => write!(f, "session {session}: bad {what}: {why}"),
+            TurnAllocated { .. }
+            | TurnFreed { .. }
+            | TurnRefused { .. }
+            | TurnDropped { .. }
+            | TurnUnbound { .. } => self.write_turn(f),
             Population { publishers, viewers, relays, connections, streams } => write!(
                 f,
                 "{publishers} publishers, {viewers} viewers, {relays} relays, \
                  {connections} connections, {streams} streams"
             ),
+        }
+    }
+}
+
+impl Report {
+    fn write_turn(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Report::*;
+        match self {
+            TurnAllocated { allocation, user, client, relayed } => {
+                write!(f, "TURN allocation {allocation}: {relayed} for {user:?} at {client}")
+            }
+            TurnFreed { allocation, user, why } => {
+                write!(f, "TURN allocation {allocation} of {user:?} ended: {why}")
+            }
+            TurnRefused { user, client, code, why } => {
+                write!(f, "TURN refused {user:?} at {client} ({code} {why})")
+            }
+            TurnDropped { allocation, packets } => {
+                write!(f, "TURN allocation {allocation}: dropped {packets} packets")
+            }
+            TurnUnbound { why } => write!(f, "TURN could not bind a relayed address: {why}"),
+            _ => Ok(()),
         }
     }
 }

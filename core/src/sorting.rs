@@ -34,7 +34,8 @@ const LOOKED_AT: usize = 8;
 /// Whose a datagram is that arrived where clients and viewers send to (RFC 7983 section 7).
 pub(crate) fn of_datagram(datagram: &Datagram<'_>) -> Owner {
     match datagram.payload {
-        [0x40..=0x4f, ..] => Owner::Turn,
+        // Clients of RFC 5766 (section 11) have channels to 0x7fff, which is nobody else's here.
+        [0x40..=0x7f, ..] => Owner::Turn,
         [0..=3, ..] if is_ice(datagram.payload) => Owner::Hub,
         [0..=3, ..] => Owner::Turn,
         _ => Owner::Hub,
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(owner(cut), Owner::Turn);
         assert_eq!(owner(&check), Owner::Hub);
         assert_eq!(owner(&allocate), Owner::Turn);
-        for (first, expected) in [(22, Owner::Hub), (0x40, Owner::Turn), (0x50, Owner::Hub)] {
+        for (first, expected) in [(22, Owner::Hub), (0x40, Owner::Turn), (0x7f, Owner::Turn)] {
             assert_eq!(owner(&[first, 1, 2, 3]), expected, "{first}");
         }
         assert_eq!(owner(&[128, 96]), Owner::Hub);

@@ -15,16 +15,22 @@ pub mod mutate;
 pub mod stage;
 
 mod datagrams;
+mod framing;
 mod http;
+mod mux;
 mod sdp;
 mod story;
+mod stun;
 mod token;
 mod websocket;
 
 pub use datagrams::datagrams;
+pub use framing::rfc4571;
 pub use http::http_request;
+pub use mux::mux443_first_bytes;
 pub use sdp::{sdp_fragment, sdp_offer};
 pub use story::story;
+pub use stun::stun_prescan;
 pub use token::token;
 pub use websocket::websocket_message;
 
@@ -32,12 +38,15 @@ pub use websocket::websocket_message;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
     ("websocket_message", websocket_message),
     ("datagrams", datagrams),
+    ("rfc4571", rfc4571),
     ("story", story),
     ("token", token),
+    ("stun_prescan", stun_prescan),
+    ("mux443_first_bytes", mux443_first_bytes),
 ];

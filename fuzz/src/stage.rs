@@ -10,7 +10,9 @@ use farcast_core::config::{Access, Addresses, Birth, Config};
 use farcast_core::http::{CallError, Method, Reply, Request};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::limits;
-use farcast_core::machine::{ConnectionId, Datagram, Input, Machine, Output, RequestId};
+use farcast_core::machine::{
+    ConnectionId, Datagram, Door, Input, Machine, Output, RequestId, StreamId,
+};
 use farcast_core::node::Node;
 use farcast_core::outbox::Outbox;
 use farcast_core::report::Report;
@@ -59,6 +61,8 @@ pub struct Heard {
     pub messages: Vec<(ConnectionId, Value)>,
     /// Datagrams and their destinations.
     pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    /// Byte streams that were ended.
+    pub ended: Vec<StreamId>,
 }
 
 impl Stage {
@@ -73,7 +77,7 @@ impl Stage {
         let config = Config {
             name: "node".to_owned(),
             access,
-            addresses: Addresses { udp, ..Addresses::default() },
+            addresses: Addresses { tcp: udp.clone(), udp, ..Addresses::default() },
             http_port: Some(NODE.1),
             ..Config::default()
         };
@@ -176,6 +180,22 @@ impl Stage {
         self.feed(Input::Datagrams(&[Datagram::udp(peer, local, payload)]))
     }
 
+    /// A stranger connects over TCP and writes, in pieces: it gets no answer, and is sent away.
+    pub fn stream<'a>(&mut self, peer: SocketAddr, pieces: impl Iterator<Item = &'a [u8]>) {
+        let before = self.population;
+        self.next_id += 1;
+        let (stream, local) = (StreamId(self.next_id), SocketAddr::from(NODE));
+        let mut heard = vec![self.feed(Input::Accepted { stream, door: Door::Ice, local, peer })];
+        for bytes in pieces {
+            heard.push(self.feed(Input::Bytes { stream, bytes }));
+        }
+        self.now += limits::STRANGER;
+        heard.push(self.feed(Input::Timeout));
+        let ended: Vec<StreamId> = heard.into_iter().flat_map(|heard| heard.ended).collect();
+        assert_eq!(ended, [stream], "a stranger is sent away once");
+        assert_eq!(self.population, before, "a stranger ended or began a session");
+    }
+
     /// Lets time pass; returns the datagrams that the node sent meanwhile.
     pub fn run_for(&mut self, time: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
         let end = self.now + time;
@@ -212,6 +232,7 @@ impl Stage {
             assert!(transmit.datagrams().len() <= limits::RUN_SEGMENTS);
             heard.datagrams.extend(transmit.datagrams().map(|one| (transmit.peer, one.to_vec())));
         }
+        assert_eq!(self.outbox.writes().count(), 0, "nobody has a session over a stream");
         let errands: Vec<Output> = self.outbox.errands().collect();
         self.outbox.clear();
         assert!(errands.len() <= ERRANDS * concerned, "{} errands of one fact", errands.len());
@@ -228,6 +249,7 @@ impl Stage {
                 let message = serde_json::from_str(&text).expect("a node writes JSON");
                 heard.messages.push((connection, message));
             }
+            Output::End { stream } => heard.ended.push(stream),
             Output::Close { reason, .. } => {
                 assert!(reason.len() <= 123, "a close frame has room for 123 bytes: {reason}");
             }

@@ -50,8 +50,23 @@ fn datagrams() {
 }
 
 #[test]
+fn framed_streams() {
+    replay("rfc4571");
+}
+
+#[test]
 fn tokens() {
     replay("token");
+}
+
+#[test]
+fn stun_messages() {
+    replay("stun_prescan");
+}
+
+#[test]
+fn first_bytes() {
+    replay("mux443_first_bytes");
 }
 
 #[test]

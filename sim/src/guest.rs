@@ -48,4 +48,11 @@ impl Guest {
             Guest::Browser(browser) => browser.next_outgoing(),
         }
     }
+
+    pub(crate) fn next_framed(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        match self {
+            Guest::Peer(peer) => peer.next_framed(),
+            Guest::Browser(_) => None,
+        }
+    }
 }

@@ -226,6 +226,7 @@ async fn live(stage: Rc<Stage>, index: usize) -> turmoil::Result {
         https: None,
         trust: stage.trust.clone(),
         site: Rc::new(Site::new(|_| None, String::new)),
+        streams: false,
     };
     let start = host.now();
     let seed = stage.seeds.borrow_mut()[index].bytes();

@@ -10,7 +10,7 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
@@ -40,6 +40,8 @@ pub struct Peer {
     received: Vec<Received>,
     keyframes_asked: Vec<Instant>,
     outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// For streams.
+    framed: VecDeque<(SocketAddr, Vec<u8>)>,
 }
 
 /// What a peer is born with.
@@ -127,6 +129,7 @@ impl Peer {
             received: Vec::new(),
             keyframes_asked: Vec::new(),
             outgoing: VecDeque::new(),
+            framed: VecDeque::new(),
         };
         (peer, offer.to_sdp_string())
     }
@@ -219,9 +222,39 @@ impl Peer {
 
     /// Takes a datagram.
     pub fn receive(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
+        self.take_in(now, Protocol::Udp, (from, self.address), payload);
+    }
+
+    /// It has connected over TCP, from this address: that is one more way to check.
+    pub fn take_stream(&mut self, now: Instant, at: SocketAddr) {
+        let candidate = Candidate::builder().tcp().host(at).tcptype(TcpType::Active).build();
+        self.refresh();
+        self.rtc.add_local_candidate(candidate.expect("a plain address"));
+        self.advance(now);
+    }
+
+    /// It gives UDP up, as browsers do whose checks were not answered for a while.
+    pub fn forsake_udp(&mut self, now: Instant) {
+        let candidate = Candidate::host(self.address, "udp").expect("a plain address");
+        self.refresh();
+        self.rtc.direct_api().invalidate_candidate(&candidate);
+        self.advance(now);
+    }
+
+    /// Takes a datagram that came over a stream of its own, between these.
+    pub fn receive_framed(&mut self, now: Instant, ends: (SocketAddr, SocketAddr), payload: &[u8]) {
+        self.take_in(now, Protocol::Tcp, ends, payload);
+    }
+
+    fn take_in(
+        &mut self,
+        now: Instant,
+        proto: Protocol,
+        (source, destination): (SocketAddr, SocketAddr),
+        payload: &[u8],
+    ) {
         let Ok(contents) = payload.try_into() else { return };
-        let (proto, destination) = (Protocol::Udp, self.address);
-        let receive = Receive { proto, source: from, destination, contents };
+        let receive = Receive { proto, source, destination, contents };
         self.refresh();
         if self.rtc.handle_input(Input::Receive(now, receive)).is_err() {
             self.closed = true;
@@ -232,6 +265,11 @@ impl Peer {
     /// The next datagram that it wants carried, and where to.
     pub fn next_outgoing(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         self.outgoing.pop_front()
+    }
+
+    /// The next datagram that it wants carried over a stream, and where to.
+    pub fn next_framed(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        self.framed.pop_front()
     }
 
     /// str0m draws from a generator of this thread: what it draws shall depend on the seed alone.
@@ -291,7 +329,11 @@ impl Peer {
                     break;
                 }
                 Ok(Output::Transmit(transmit)) => {
-                    self.outgoing.push_back((transmit.destination, transmit.contents.to_vec()));
+                    let sent = (transmit.destination, transmit.contents.to_vec());
+                    match transmit.proto {
+                        Protocol::Udp => self.outgoing.push_back(sent),
+                        _ => self.framed.push_back(sent),
+                    }
                 }
                 Ok(Output::Event(event)) => self.note(now, event),
                 Err(_) => {

@@ -85,6 +85,24 @@ impl Runtime for Turmoil {
         connect(to)
     }
 
+    /// turmoil chooses the port; a host has one address.
+    fn connect_from(
+        &self,
+        from: SocketAddr,
+        to: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
+        async move {
+            match from.port() {
+                0 => connect(to).await,
+                _ => Err(io::ErrorKind::Unsupported.into()),
+            }
+        }
+    }
+
+    fn near_end(&self, stream: &Self::Tcp) -> io::Result<SocketAddr> {
+        stream.get_ref().local_addr()
+    }
+
     fn resolve(
         &self,
         host: &str,

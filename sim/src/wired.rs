@@ -2,7 +2,6 @@
 //! long as an atlas says, over whatever runtime lies below. It knows nothing of what they carry.
 
 mod alarm;
-mod base;
 mod globe;
 mod stream;
 mod udp;
@@ -19,7 +18,6 @@ use std::time::{Duration, Instant};
 use farcast_adapters::runtime::{Runtime, Udp as _};
 use farcast_adapters::smol::Smol;
 
-pub use base::Base;
 pub use globe::Globe;
 use globe::{Entry, Kind};
 pub use stream::Stream;
@@ -95,6 +93,41 @@ impl<R: Runtime> Wired<R> {
     }
 }
 
+impl<R: Runtime> Wired<R> {
+    fn socket(&self, below: R::Udp) -> io::Result<Socket<R::Udp>> {
+        let entry = self.enter(Kind::Udp, below.local_addr()?)?;
+        Ok(Socket::new(self.home.clone(), below, entry, &self.post))
+    }
+
+    fn listener(&self, below: R::Listener) -> io::Result<Listener<R::Listener>> {
+        let entry = self.enter(Kind::Listener, self.runtime.listening(&below)?)?;
+        Ok(Listener { below, _entry: entry })
+    }
+
+    /// What `connecting` makes, a round trip later than it would be without the distance.
+    fn dial(
+        &self,
+        to: SocketAddr,
+        connecting: impl Future<Output = io::Result<R::Tcp>> + 'static,
+    ) -> impl Future<Output = io::Result<Stream<R::Tcp>>> + 'static {
+        let (runtime, home) = (self.runtime.clone(), self.home.clone());
+        async move {
+            let begin = (home.below.now)();
+            // Known before the first byte goes out, so that who accepts us never takes us for a
+            // stranger.
+            let stream = connecting.await.and_then(|below| {
+                let from = runtime.near_end(&below)?;
+                Ok(Stream::connected(below, [from, to], &home))
+            });
+            let [out, back] = home.globe.dialling(&home, to);
+            if !(out + back).is_zero() {
+                (home.below.sleep)(begin + out + back).await;
+            }
+            stream
+        }
+    }
+}
+
 impl<R: Runtime> Clone for Wired<R> {
     fn clone(&self) -> Self {
         let (runtime, home) = (self.runtime.clone(), self.home.clone());
@@ -108,7 +141,7 @@ pub struct Listener<L> {
     _entry: Entry,
 }
 
-impl<R: Base> Runtime for Wired<R> {
+impl<R: Runtime> Runtime for Wired<R> {
     type Udp = Socket<R::Udp>;
     type Listener = Listener<R::Listener>;
     type Tcp = Stream<R::Tcp>;
@@ -122,15 +155,19 @@ impl<R: Base> Runtime for Wired<R> {
     }
 
     async fn bind(&self, at: SocketAddr) -> io::Result<Self::Udp> {
-        let below = self.runtime.bind(at).await?;
-        let entry = self.enter(Kind::Udp, below.local_addr()?)?;
-        Ok(Socket::new(self.home.clone(), below, entry, &self.post))
+        self.socket(self.runtime.bind(at).await?)
+    }
+
+    async fn bind_relayed(&self, at: SocketAddr) -> io::Result<Self::Udp> {
+        self.socket(self.runtime.bind_relayed(at).await?)
     }
 
     async fn listen(&self, at: SocketAddr) -> io::Result<Self::Listener> {
-        let below = self.runtime.listen(at).await?;
-        let entry = self.enter(Kind::Listener, self.runtime.listening(&below)?)?;
-        Ok(Listener { below, _entry: entry })
+        self.listener(self.runtime.listen(at).await?)
+    }
+
+    async fn listen_relayed(&self, at: SocketAddr) -> io::Result<Self::Listener> {
+        self.listener(self.runtime.listen_relayed(at).await?)
     }
 
     fn listening(&self, listener: &Self::Listener) -> io::Result<SocketAddr> {
@@ -143,22 +180,21 @@ impl<R: Base> Runtime for Wired<R> {
     }
 
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
-        let (runtime, home) = (self.runtime.clone(), self.home.clone());
-        async move {
-            let begin = (home.below.now)();
-            let connected = runtime.connect(to).await;
-            // Known before the first byte goes out, so that who accepts us never takes us for a
-            // stranger.
-            let stream = connected.and_then(|below| {
-                let from = R::near_end(&below)?;
-                Ok(Stream::connected(below, [from, to], &home))
-            });
-            let [out, back] = home.globe.dialling(&home, to);
-            if !(out + back).is_zero() {
-                (home.below.sleep)(begin + out + back).await;
-            }
-            stream
-        }
+        let runtime = self.runtime.clone();
+        self.dial(to, async move { runtime.connect(to).await })
+    }
+
+    fn connect_from(
+        &self,
+        from: SocketAddr,
+        to: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
+        let runtime = self.runtime.clone();
+        self.dial(to, async move { runtime.connect_from(from, to).await })
+    }
+
+    fn near_end(&self, stream: &Self::Tcp) -> io::Result<SocketAddr> {
+        self.runtime.near_end(stream.below())
     }
 
     fn resolve(

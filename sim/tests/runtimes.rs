@@ -48,6 +48,7 @@ async fn node<R: Runtime>(
         https: None,
         trust: Trust::new(None).expect("the built-in roots"),
         site: Rc::new(Site::new(|_| None, String::new)),
+        streams: false,
     };
     let birth = Birth { seed: [7; 32], calendar: Duration::from_secs(1), start: runtime.now() };
     let crypto = Crypto::generate().expect("the system has randomness");

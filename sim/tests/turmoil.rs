@@ -56,7 +56,8 @@ fn trace(seed: u64) -> Vec<(String, Duration)> {
         let port = sockets.add(runtime.bind(wildcard).await?)?.port();
         places.send(SocketAddr::new(turmoil::lookup("node"), port)).await?;
         let (calls, _errands) = async_channel::bounded(1);
-        let (machine, links) = (Echo::new(wildcard), Links { facts: told, calls });
+        let links = Links { arrivals: async_channel::bounded(1).1, facts: told, calls };
+        let machine = Echo::new(wildcard);
         driver::run(&runtime, machine, sockets, links, Rc::new(Metrics::default())).await;
         Ok(())
     });

@@ -19,7 +19,7 @@ use farcast_core::outbox::Transmit;
 use farcast_core::seed::Seed;
 use farcast_sim::atlas::Atlas;
 use farcast_sim::net::{Net, Place};
-use farcast_sim::wired::{Base, Below, Globe, Home, Wired};
+use farcast_sim::wired::{Below, Globe, Home, Wired};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future, io};
 
 /// Berlin and Oslo have nodes, strangers are in Rome.
@@ -81,7 +81,7 @@ fn assert_took(begin: Instant, least: Duration) {
     assert!(took >= least && took < least + PATIENCE, "{took:?} instead of {least:?}");
 }
 
-async fn runs_between_nodes<R: Base>(runtime: R) {
+async fn runs_between_nodes<R: Runtime>(runtime: R) {
     let [berlin, oslo] = nodes(runtime);
     let wildcard = SocketAddr::from(([0, 0, 0, 0], 0));
     let (from, to) = (berlin.bind(ANY).await.unwrap(), oslo.bind(wildcard).await.unwrap());
@@ -105,7 +105,7 @@ async fn runs_between_nodes<R: Base>(runtime: R) {
     assert_took(begin, TO_OSLO);
 }
 
-async fn strangers<R: Base>(runtime: R) {
+async fn strangers<R: Runtime>(runtime: R) {
     let [berlin, oslo] = nodes(runtime.clone());
     let (node, lost) = (berlin.bind(ANY).await.unwrap(), oslo.bind(ANY).await.unwrap());
     let stranger = runtime.bind(ANY).await.unwrap();
@@ -142,7 +142,7 @@ async fn strangers<R: Base>(runtime: R) {
     assert_took(begin, TO_ROME);
 }
 
-async fn connections<R: Base>(runtime: R) {
+async fn connections<R: Runtime>(runtime: R) {
     let [berlin, oslo] = nodes(runtime.clone());
     let listener = oslo.listen(ANY).await.unwrap();
     let at = oslo.listening(&listener).unwrap();
@@ -176,7 +176,7 @@ async fn connections<R: Base>(runtime: R) {
 }
 
 /// Whoever reads sends what another task has written and left behind.
-async fn halves<R: Base>(runtime: R) {
+async fn halves<R: Runtime>(runtime: R) {
     let [berlin, oslo] = nodes(runtime);
     let listener = oslo.listen(ANY).await.unwrap();
     let at = oslo.listening(&listener).unwrap();
@@ -206,7 +206,7 @@ async fn halves<R: Base>(runtime: R) {
     future::or(executor.run(answer), late).await;
 }
 
-async fn guests<R: Base>(runtime: R) {
+async fn guests<R: Runtime>(runtime: R) {
     let [berlin, _] = nodes(runtime.clone());
     let listener = berlin.listen(ANY).await.unwrap();
     let at = berlin.listening(&listener).unwrap();
@@ -242,7 +242,7 @@ async fn guests<R: Base>(runtime: R) {
 }
 
 /// How much later than asked datagrams arrive, one of them every few milliseconds.
-async fn lateness<R: Base>(runtime: R) -> Vec<Duration> {
+async fn lateness<R: Runtime>(runtime: R) -> Vec<Duration> {
     let [berlin, oslo] = nodes(runtime);
     let (from, to) = (berlin.bind(ANY).await.unwrap(), oslo.bind(ANY).await.unwrap());
     let place = to.local_addr().unwrap();

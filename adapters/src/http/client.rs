@@ -21,11 +21,10 @@ use hyper::header::{HOST, HeaderValue, USER_AGENT};
 use smol_hyper::rt::FuturesIo;
 
 use super::address::{Address, Node};
-use super::server::Stream;
 use super::trust::Trust;
-use super::{Tasks, wire, within};
+use super::{Tasks, wire};
 use crate::link::{Errand, Fact};
-use crate::runtime::Runtime;
+use crate::runtime::{ByteStream, Runtime, within};
 
 /// Makes calls until `errands` is closed; each ends as [`Fact::Answered`]. When many are under
 /// way, further ones wait in the channel.
@@ -220,7 +219,7 @@ impl<R: Runtime> Client<R> {
         Err(why)
     }
 
-    async fn shake_hands<S: Stream>(&self, stream: S) -> Result<Connection, String> {
+    async fn shake_hands<S: ByteStream>(&self, stream: S) -> Result<Connection, String> {
         let (sender, connection) = http1::handshake(FuturesIo::new(stream))
             .await
             .map_err(|error| format!("HTTP cannot start: {error}"))?;

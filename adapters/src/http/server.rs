@@ -1,5 +1,5 @@
-//! The HTTP server: takes connections, reads requests, hands them to whoever answers. It knows
-//! no path's meaning and no session.
+//! The HTTP server: reads the requests of a connection, hands them to whoever answers. It knows no
+//! path's meaning and no session.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -9,10 +9,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use async_channel::{Sender, TrySendError};
-use async_executor::LocalExecutor;
 use farcast_core::http::Problem;
 use farcast_core::limits;
-use futures_lite::{AsyncRead, AsyncWrite, future};
+use futures_lite::future;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
@@ -20,83 +19,42 @@ use hyper::{Method, Request};
 use smol_hyper::rt::FuturesIo;
 
 use super::site::{self, Route, Site};
-use super::tls::Tls;
 use super::wire::{self, Answer, BodyError};
-use super::{Tasks, websocket, within};
+use super::{Tasks, websocket};
+use crate::door::Seat;
 use crate::link::Fact;
-use crate::runtime::Runtime;
-
-/// Serves HTTP on `listener` for as long as it is polled, HTTPS if there is `tls`. Requests for
-/// the core leave through `facts`; when that is full, they are refused.
-pub async fn serve<R: Runtime>(
-    runtime: R,
-    listener: R::Listener,
-    tls: Option<Tls>,
-    site: Rc<Site>,
-    facts: Sender<Fact>,
-    executor: Rc<LocalExecutor<'static>>,
-) {
-    let tasks = Tasks::new(&executor);
-    drop(executor);
-    let desk = Rc::new(Desk { runtime, site, facts, tasks, taken: Cell::new(0) });
-    loop {
-        match desk.runtime.accept(&listener).await {
-            // Closing what is too much at once lets a client turn to the next node at once.
-            Ok((stream, peer)) => {
-                if let Some(seat) = Seat::take(&desk) {
-                    let (desk, tls) = (desk.clone(), tls.clone());
-                    desk.tasks.clone().spawn(desk.welcome(stream, peer, tls, seat));
-                }
-            }
-            // The process has too many files open, or the peer left before we looked; waiting
-            // helps the former.
-            Err(_) => {
-                let pause = desk.runtime.now() + ACCEPT_PAUSE;
-                desk.runtime.sleep_until(pause).await;
-            }
-        }
-    }
-}
+use crate::runtime::{ByteStream, Runtime, within};
 
 /// What all connections of one listener share.
-struct Desk<R> {
-    runtime: R,
-    site: Rc<Site>,
-    facts: Sender<Fact>,
-    tasks: Tasks,
-    taken: Cell<usize>,
+pub(crate) struct Desk<R> {
+    pub(crate) runtime: R,
+    pub(crate) site: Rc<Site>,
+    pub(crate) facts: Sender<Fact>,
+    pub(crate) tasks: Tasks,
 }
 
 /// Whom a connection belongs to.
 #[derive(Clone, Copy)]
-struct Peer {
-    address: SocketAddr,
-    secure: bool,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) manner: Manner,
+}
+
+/// How somebody speaks to us.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// HTTP.
+    Plain,
+    /// HTTPS.
+    Secure,
+    /// HTTP where there is HTTPS.
+    Astray,
 }
 
 impl<R: Runtime> Desk<R> {
-    async fn welcome(
-        self: Rc<Self>,
-        stream: R::Tcp,
-        address: SocketAddr,
-        tls: Option<Tls>,
-        seat: Seat<R>,
-    ) {
-        let Some(tls) = tls else {
-            return self.http1(stream, Peer { address, secure: false }, Rc::new(seat)).await;
-        };
-        let peer = Peer { address, secure: true };
-        match within(&self.runtime, HANDSHAKE, tls.accept(stream)).await {
-            Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                self.http2(stream, peer, Rc::new(seat)).await;
-            }
-            Some(Ok(stream)) => self.http1(stream, peer, Rc::new(seat)).await,
-            // Scanners and strangers to our certificate; they learned it by TLS's own alert.
-            Some(Err(_)) | None => {}
-        }
-    }
-
-    async fn http1<S: Stream>(self: Rc<Self>, stream: S, peer: Peer, seat: Rc<Seat<R>>) {
+    /// Serves HTTP/1.1 on a connection that keeps its seat meanwhile.
+    pub(crate) async fn http1<S: ByteStream>(self: Rc<Self>, stream: S, peer: Peer, seat: Seat) {
+        let seat = Rc::new(seat);
         let pulse = Rc::new(Pulse::new(self.runtime.now()));
         let service = self.clone().service::<S>(peer, seat, pulse.clone());
         let connection = http1::Builder::new()
@@ -110,7 +68,9 @@ impl<R: Runtime> Desk<R> {
         future::or(ended, pulse.stopped(&self.runtime)).await;
     }
 
-    async fn http2<S: Stream>(self: Rc<Self>, stream: S, peer: Peer, seat: Rc<Seat<R>>) {
+    /// The same with HTTP/2.
+    pub(crate) async fn http2<S: ByteStream>(self: Rc<Self>, stream: S, peer: Peer, seat: Seat) {
+        let seat = Rc::new(seat);
         let pulse = Rc::new(Pulse::new(self.runtime.now()));
         let service = self.clone().service::<S>(peer, seat, pulse.clone());
         let connection = http2::Builder::new(self.tasks.clone())
@@ -126,10 +86,10 @@ impl<R: Runtime> Desk<R> {
         future::or(ended, pulse.stopped(&self.runtime)).await;
     }
 
-    fn service<S: Stream>(
+    fn service<S: ByteStream>(
         self: Rc<Self>,
         peer: Peer,
-        seat: Rc<Seat<R>>,
+        seat: Rc<Seat>,
         pulse: Rc<Pulse>,
     ) -> impl HttpService<
         Incoming,
@@ -146,12 +106,15 @@ impl<R: Runtime> Desk<R> {
         })
     }
 
-    async fn answer<S: Stream>(
+    async fn answer<S: ByteStream>(
         &self,
         request: Request<Incoming>,
         peer: Peer,
-        seat: Rc<Seat<R>>,
+        seat: Rc<Seat>,
     ) -> Answer {
+        if peer.manner == Manner::Astray {
+            return wire::to_https(&request);
+        }
         match Site::route(request.uri()) {
             Route::Core => {
                 let is_head = request.method() == Method::HEAD;
@@ -198,7 +161,7 @@ impl<R: Runtime> Desk<R> {
                 return wire::problem(&Problem::new(408, "request timeout", detail));
             }
         };
-        let request = wire::request(&head, body, peer.address, peer.secure);
+        let request = wire::request(&head, body, peer.address, peer.manner == Manner::Secure);
         let (answer, reply) = async_channel::bounded(1);
         match self.facts.try_send(Fact::Asked { request, answer }) {
             Ok(()) => {}
@@ -225,30 +188,6 @@ pub(super) fn busy() -> Problem {
 /// The refusal when the driver has gone.
 pub(super) fn stopping() -> Problem {
     Problem::new(503, "node is stopping", "ask another node").retry_after(5)
-}
-
-/// What a connection speaks over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
-
-/// The right of one connection to be here; dropping it makes room for another.
-struct Seat<R>(Rc<Desk<R>>);
-
-impl<R> Seat<R> {
-    fn take(desk: &Rc<Desk<R>>) -> Option<Self> {
-        let taken = desk.taken.get();
-        (taken < limits::CONNECTIONS).then(|| {
-            desk.taken.set(taken + 1);
-            Seat(desk.clone())
-        })
-    }
-}
-
-impl<R> Drop for Seat<R> {
-    fn drop(&mut self) {
-        self.0.taken.set(self.0.taken.get() - 1);
-    }
 }
 
 /// Finds connections on which nothing is asked. hyper's own timers want to be `Send`, which a
@@ -294,10 +233,6 @@ impl Drop for Answering {
     }
 }
 
-/// After an accept that failed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// For the TLS handshake: three round trips around the world and a slow phone.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// From the connection's start to the first request's head.
 const HEAD: Duration = Duration::from_secs(10);
 /// From one request's head to the next one's.
@@ -310,22 +245,3 @@ const REPLY: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 32 * 1024;
 /// HTTP/2 streams of one connection at a time: a page loads a dozen files.
 const STREAMS: u32 = 32;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seats_are_bounded_and_given_back() {
-        let (facts, _) = async_channel::bounded(1);
-        let site = Rc::new(Site::new(|_| None, String::new));
-        let tasks = Tasks::new(&Rc::new(LocalExecutor::new()));
-        let taken = Cell::new(limits::CONNECTIONS - 1);
-        let desk = Rc::new(Desk { runtime: (), site, facts, tasks, taken });
-        let last = Seat::take(&desk);
-        assert!(last.is_some());
-        assert!(Seat::take(&desk).is_none());
-        drop(last);
-        assert!(Seat::take(&desk).is_some());
-    }
-}

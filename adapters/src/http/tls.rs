@@ -57,7 +57,7 @@ impl Tls {
             .expect("aws-lc-rs has cipher suites for TLS 1.2 and 1.3")
             .with_no_client_auth()
             .with_cert_resolver(current.clone());
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
         Ok(Tls { current, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
@@ -85,7 +85,7 @@ impl Tls {
         }
     }
 
-    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -216,6 +216,14 @@ fn check_validity(path: &Path, certificate: &CertificateDer<'_>) -> Result<Strin
 fn day(time: ASN1Time) -> String {
     time.to_datetime().date().to_string()
 }
+
+/// What may be spoken under TLS, as clients name it (RFC 7301, RFC 7443).
+pub(crate) const HTTP2: &[u8] = b"h2";
+/// See [`HTTP2`].
+pub(crate) const HTTP1: &[u8] = b"http/1.1";
+/// See [`HTTP2`].
+pub(crate) const TURN: &[u8] = b"stun.turn";
+const ALPN: [&[u8]; 3] = [HTTP2, HTTP1, TURN];
 
 /// Between two looks at the files.
 const WATCH: Duration = Duration::from_secs(5);

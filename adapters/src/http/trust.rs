@@ -86,9 +86,12 @@ fn explain(host: &str, error: &io::Error) -> String {
             format!("{host} does not speak TLS on this port; is its URL http:// ?")
         }
         Some(other) => format!("TLS with {host} failed: {other}"),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            format!("{host} closed the connection during the TLS handshake")
-        }
-        None => format!("TLS with {host} failed: {error}"),
+        None => match error.kind() {
+            // As a node does where it speaks plain HTTP.
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => format!(
+                "{host} closed the connection during the TLS handshake; is its URL http:// ?"
+            ),
+            _ => format!("TLS with {host} failed: {error}"),
+        },
     }
 }

@@ -26,15 +26,14 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Version};
 use smol_hyper::rt::FuturesIo;
 
-use super::server::{Stream, busy};
+use super::server::busy;
 use super::wire::{self, Answer};
-use super::within;
 use crate::link::{Fact, ToPeer};
-use crate::runtime::Runtime;
+use crate::runtime::{ByteStream, Runtime, within};
 
 /// Accepts the upgrade to WebSocket: what to answer, and the conversation that follows, to be
 /// run as a task; or a refusal.
-pub(super) fn accept<R: Runtime, S: Stream>(
+pub(super) fn accept<R: Runtime, S: ByteStream>(
     runtime: R,
     facts: Sender<Fact>,
     mut request: Request<Incoming>,
@@ -136,7 +135,7 @@ enum End {
     Refused(CloseFrame),
 }
 
-impl<R: Runtime, S: Stream> Conversation<R, S> {
+impl<R: Runtime, S: ByteStream> Conversation<R, S> {
     async fn open(
         runtime: R,
         facts: Sender<Fact>,

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request;
+use hyper::http::uri::Authority;
 use hyper::{Response, StatusCode};
 
 /// An answer that lies in memory as a whole; all of ours do.
@@ -110,6 +111,20 @@ pub(super) fn answer(reply: Reply) -> Answer {
 /// A problem of HTTP itself, which pages of any origin may read.
 pub(super) fn problem(problem: &Problem) -> Answer {
     answer(problem.to_reply().with("access-control-allow-origin", "*"))
+}
+
+/// Shows who speaks plain HTTP to an HTTPS port the way: the same URL with the other scheme.
+pub(super) fn to_https<B>(request: &hyper::Request<B>) -> Answer {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host: Option<Authority> = host.and_then(|host| host.parse().ok());
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let Some(host) = host else {
+        let detail = "this port speaks HTTPS, and a request without a host cannot be shown there";
+        return problem(&Problem::new(400, "no host", detail));
+    };
+    let location = format!("https://{host}{path}");
+    let reply = Reply::new(308, "text/plain", format!("this port speaks HTTPS: {location}\n"));
+    answer(reply.with("location", location).with("connection", "close"))
 }
 
 /// Header fields as the core keeps them: names in lower case, in order.

@@ -134,8 +134,9 @@ fn tls_is_spoken_with_who_is_trusted() {
         let why = Caller::new(&house, Some(&ca)).get(&by_address).await.unwrap_err();
         assert!(why.starts_with("the certificate of 127.0.0.1 is for another name"), "{why}");
         let plain = format!("http://{}/", house.address);
-        let why = Caller::new(&house, None).get(&plain).await.unwrap_err();
-        assert_eq!(why, format!("{} does not speak HTTP on this port", house.address));
+        let reply = Caller::new(&house, None).get(&plain).await.unwrap();
+        let location = format!("https://{}/", house.address);
+        assert_eq!((reply.status, reply.header("location")), (308, Some(&location[..])));
     });
 }
 
@@ -154,7 +155,9 @@ fn tls_to_a_plain_server_says_so() {
     with_house(8, None, async |house| {
         let url = format!("https://localhost:{}/", house.address.port());
         let why = Caller::new(&house, None).get(&url).await.unwrap_err();
-        assert_eq!(why, "localhost does not speak TLS on this port; is its URL http:// ?");
+        let expected =
+            "localhost closed the connection during the TLS handshake; is its URL http:// ?";
+        assert_eq!(why, expected);
     });
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 use async_executor::LocalExecutor;
-use farcast_adapters::http::server::serve;
+use farcast_adapters::door::{self, Rooms};
 use farcast_adapters::http::site::{Page, Site};
 use farcast_adapters::http::tls::Tls;
 use farcast_adapters::link::Fact;
@@ -76,6 +76,10 @@ impl Runtime for Hasty {
 
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
         self.base.connect(to)
+    }
+
+    fn near_end(&self, stream: &Self::Tcp) -> io::Result<SocketAddr> {
+        self.base.near_end(stream)
     }
 
     fn resolve(
@@ -167,7 +171,8 @@ pub(crate) fn with_runtime<F: Future<Output = ()>>(
         let address = runtime.listening(&listener).unwrap();
         let (sender, facts) = async_channel::bounded(facts);
         let site = Rc::new(Site::new(page, || "farcast_sessions 3\n".to_owned()));
-        let serving = serve(runtime.clone(), listener, tls, site, sender, executor.clone());
+        let rooms = Rooms { site, facts: sender, streams: None };
+        let serving = door::open(runtime.clone(), listener, tls, rooms, executor.clone());
         executor.spawn(serving).detach();
         test(House { runtime, executor: executor.clone(), address, facts }).await;
     };

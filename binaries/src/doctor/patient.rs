@@ -131,6 +131,7 @@ mod tests {
             udp: udp.iter().map(|text| text.parse().unwrap()).collect(),
             interfaces: ["10.0.0.5", "2001:db8::5"].iter().map(ip).collect(),
             public: public.iter().map(ip).collect(),
+            ..Addresses::default()
         };
         settings.https = vec!["0.0.0.0:8443".parse().unwrap()];
         Patient::new(settings, Some(host.to_owned()))

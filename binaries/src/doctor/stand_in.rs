@@ -49,6 +49,7 @@ impl StandIn {
                 https: place.secure,
                 trust,
                 site: Rc::new(Site::new(|_| None, String::new)),
+                streams: false,
             };
             let tell_ready = tell.clone();
             // Nobody listens only if the doctor is gone.

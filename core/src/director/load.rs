@@ -135,6 +135,7 @@ impl Director {
             "publishers": publishers,
             "viewers": viewers,
             "relays": relays,
+            "relays_over_tcp": self.relays.over_tcp(),
             "cpu_permille": self.load.cpu_permille,
             "streams": streams,
         })

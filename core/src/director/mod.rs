@@ -167,6 +167,7 @@ impl Director {
             Event::Restarted { ticket, result: Ok(_) } => self.restarted(&ticket.resource),
             Event::Restarted { .. } => {}
             Event::Connected { session } => self.session_connected(session, desk),
+            Event::Carried { session, over_tcp } => self.relay_carried(session, over_tcp, desk),
             Event::Published { session, tracks } => self.published(session, tracks, desk),
             Event::Quiet { session, quiet } => self.session_quiet(session, quiet, desk),
             Event::Ended { session, why } => self.session_ended(session, why, desk),

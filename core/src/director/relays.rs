@@ -40,6 +40,8 @@ struct Link {
     busy: bool,
     /// Whether its session is connected.
     up: bool,
+    /// Whether its media goes over TCP.
+    over_tcp: bool,
     session: Option<SessionId>,
     /// The socket that the session has for itself.
     bound: Option<SocketAddr>,
@@ -77,6 +79,11 @@ impl Relays {
         link.is_some_and(|link| link.up)
     }
 
+    /// How many connected links run over TCP.
+    pub(super) fn over_tcp(&self) -> usize {
+        self.links.values().filter(|link| link.up && link.over_tcp).count()
+    }
+
     fn of(&self, wanted: impl Fn(&Link) -> bool) -> Vec<LinkId> {
         self.links.iter().filter(|(_, link)| wanted(link)).map(|(id, _)| *id).collect()
     }
@@ -101,6 +108,7 @@ impl Director {
                 failures: 0,
                 busy: false,
                 up: false,
+                over_tcp: false,
                 session: None,
                 bound: None,
                 location: None,
@@ -241,7 +249,27 @@ impl Director {
         link.failures = 0;
         link.up = true;
         let (stream, edge) = (link.stream.to_string(), self.config.edges[link.edge].name.clone());
-        desk.out.report(Report::RelayUp { stream, edge });
+        let over_tcp = link.over_tcp;
+        desk.out.report(Report::RelayUp { stream: stream.clone(), edge: edge.clone() });
+        if over_tcp {
+            desk.out.report(Report::RelayOverTcp { stream, edge });
+        }
+    }
+
+    /// A link's media goes another kind of way.
+    pub(super) fn relay_carried(
+        &mut self,
+        session: SessionId,
+        over_tcp: bool,
+        desk: &mut Desk<'_>,
+    ) {
+        let Some(id) = self.relays.owner_of(session) else { return };
+        let Some(link) = self.relays.links.get_mut(&id) else { return };
+        link.over_tcp = over_tcp;
+        if over_tcp && link.up {
+            let edge = self.config.edges[link.edge].name.clone();
+            desk.out.report(Report::RelayOverTcp { stream: link.stream.to_string(), edge });
+        }
     }
 
     pub(super) fn relay_ended(
@@ -304,6 +332,7 @@ impl Director {
     fn take_down(&mut self, id: LinkId, why: &'static str, desk: &mut Desk<'_>) {
         let Some(link) = self.relays.links.get_mut(&id) else { return };
         link.up = false;
+        link.over_tcp = false;
         let (session, bound, location, edge) =
             (link.session.take(), link.bound.take(), link.location.take(), link.edge);
         if let Some(session) = session {

@@ -106,7 +106,8 @@ impl Hub {
     ) -> Result<String, &'static str> {
         let tracks = self.streams.tracks(&stream).ok_or("the stream is gone")?.to_vec();
         let paths = Arc::new(Paths::new(&[bound], &self.addresses));
-        let setup = Setup { paths: paths.clone(), ..self.setup(now) };
+        let listeners = Arc::default();
+        let setup = Setup { paths: paths.clone(), listeners, ..self.setup(now) };
         let (session, offer) =
             Session::offer(setup, &tracks).ok_or("the stream has no tracks to offer")?;
         let key = self.admit(now, id, Role::Relay, stream.clone(), session, out);
@@ -129,7 +130,10 @@ impl Hub {
         let member = &mut self.sessions[key];
         let tracks = self.streams.tracks(&member.stream).unwrap_or(&[]);
         match member.session.accept_answer(answer, tracks, &mut self.entropy) {
-            Ok(()) => self.advance(now, key, events, out),
+            Ok(()) => {
+                self.prepare_detour(now, key);
+                self.advance(now, key, events, out);
+            }
             Err(why) => {
                 out.report(Report::Bad { session: id.0, what: "answer", why });
                 self.end(now, key, "the edge's answer does not fit our offer", events, out);
@@ -164,8 +168,9 @@ impl Hub {
 
     fn setup(&mut self, now: Instant) -> Setup<'_> {
         let credentials = self.entropy.credentials();
-        let (crypto, paths) = (&self.crypto, self.paths.clone());
-        Setup { now, crypto, credentials, paths, entropy: &mut self.entropy }
+        let (paths, listeners) = (self.paths.clone(), self.listeners.clone());
+        let (crypto, entropy) = (&self.crypto, &mut self.entropy);
+        Setup { now, crypto, credentials, paths, listeners, entropy }
     }
 
     fn admit(

@@ -3,10 +3,14 @@
 
 mod commands;
 mod demux;
+mod detour;
 mod fanout;
+pub mod framing;
 mod holes;
 mod keyframe;
 mod numbering;
+mod pipes;
+mod reception;
 mod road;
 pub mod session;
 mod streams;
@@ -21,6 +25,7 @@ use slab::Slab;
 
 use crate::config::Addresses;
 use crate::hub::demux::{Demux, SessionKey};
+use crate::hub::pipes::Pipes;
 use crate::hub::road::Road;
 use crate::hub::session::crypto::Crypto;
 use crate::hub::session::entropy::Entropy;
@@ -29,7 +34,7 @@ use crate::hub::session::{Session, SessionEvent};
 use crate::hub::streams::{Streams, TrackId};
 use crate::hub::words::{Event, SessionId};
 use crate::limits;
-use crate::machine::{Datagram, Input};
+use crate::machine::StreamId;
 use crate::media::track::{Epoch, StreamName, Track};
 use crate::outbox::Outbox;
 use crate::report::Report;
@@ -42,10 +47,13 @@ pub struct Hub {
     addresses: Addresses,
     /// Of the sockets that all sessions but relay links share.
     paths: Arc<Paths>,
+    /// Of the TCP listeners that take ICE.
+    listeners: Arc<Paths>,
     entropy: Entropy,
     sessions: Slab<Member>,
     by_id: HashMap<SessionId, SessionKey>,
     demux: Demux,
+    pipes: Pipes,
     streams: Streams,
     timers: Timers<Timer>,
     road: Road,
@@ -94,6 +102,10 @@ enum Timer {
     Silence(SessionKey),
     /// A keyframe wish has waited long enough.
     Keyframe(TrackId),
+    /// A byte stream should have shown by now whose it is.
+    Stranger(StreamId),
+    /// A relay link should have found a way over UDP by now.
+    Detour(SessionKey),
 }
 
 impl Hub {
@@ -101,12 +113,14 @@ impl Hub {
     pub fn new(addresses: Addresses, crypto: Crypto, seed: Seed) -> Self {
         Hub {
             paths: Arc::new(Paths::new(&addresses.udp, &addresses)),
+            listeners: Arc::new(Paths::new(&addresses.tcp, &addresses)),
             crypto,
             addresses,
             entropy: Entropy::new(seed),
             sessions: Slab::new(),
             by_id: HashMap::new(),
             demux: Demux::default(),
+            pipes: Pipes::default(),
             streams: Streams::default(),
             timers: Timers::new(),
             road: Road::default(),
@@ -116,89 +130,6 @@ impl Hub {
     /// When the hub wants to hear of the time next.
     pub fn deadline(&self) -> Option<Instant> {
         self.timers.next()
-    }
-
-    /// A fact about a byte stream that is ours.
-    pub(crate) fn stream(
-        &mut self,
-        _now: Instant,
-        _input: &Input<'_>,
-        _events: &mut Vec<Event>,
-        _out: &mut Outbox,
-    ) {
-    }
-
-    /// Everything that one read of a socket brought.
-    pub fn datagrams(
-        &mut self,
-        now: Instant,
-        datagrams: &[Datagram<'_>],
-        events: &mut Vec<Event>,
-        out: &mut Outbox,
-    ) {
-        let mut stray = 0;
-        let mut heard = std::mem::take(&mut self.road.events);
-        for datagram in datagrams {
-            let Some(key) = self.owner(now, datagram) else {
-                stray += 1;
-                continue;
-            };
-            let Some(member) = self.sessions.get_mut(key) else { continue };
-            let session = &mut member.session;
-            session.receive(now, datagram, &mut self.entropy, &mut heard, out);
-            self.timers.hasten(Timer::Session(key), session.deadline());
-            self.listen(now, key, &mut heard, events, out);
-        }
-        self.road.events = heard;
-        if stray > 0 {
-            out.report(Report::Stray { datagrams: stray });
-        }
-        self.fan_out(now, events, out);
-    }
-
-    /// Whose datagram this is. An ICE check names its session, and only one that carries the
-    /// session's password makes its sender's address known.
-    fn owner(&mut self, now: Instant, datagram: &Datagram<'_>) -> Option<SessionKey> {
-        // STUN is 0..=3 (RFC 7983 section 7).
-        let is_stun = datagram.payload.first().is_some_and(|byte| *byte <= 3);
-        if !is_stun {
-            return self.demux.by_address(datagram.local, datagram.peer);
-        }
-        if let Some(key) = self.demux.by_socket(datagram.local) {
-            return Some(key);
-        }
-        let key = session::checked(datagram.payload, |ufrag| self.demux.by_ufrag(ufrag))?;
-        let known = self.demux.by_address(datagram.local, datagram.peer);
-        if known == Some(key) {
-            self.heed_nomination(now, key, datagram);
-            return known;
-        }
-        // Somebody with a session of its own could spoof the address of another one's peer.
-        if known.is_some_and(|owner| self.is_heard(now, owner)) {
-            return None;
-        }
-        let session = &mut self.sessions.get_mut(key)?.session;
-        if !session.authenticates(datagram.payload, &self.crypto) {
-            return None;
-        }
-        self.demux.learn(datagram.peer, key);
-        if let Some(forgotten) = session.add_peer(datagram.peer) {
-            self.demux.unlearn(forgotten, key);
-        }
-        self.heed_nomination(now, key, datagram);
-        Some(key)
-    }
-
-    /// Who has moved has missed something, and needs a keyframe.
-    fn heed_nomination(&mut self, now: Instant, key: SessionKey, check: &Datagram<'_>) {
-        if self.sessions[key].session.heed_nomination(now, check, &self.crypto) {
-            self.attach(key);
-        }
-    }
-
-    fn is_heard(&self, now: Instant, key: SessionKey) -> bool {
-        let member = self.sessions.get(key);
-        member.is_some_and(|m| now.duration_since(m.session.heard_at()) < limits::QUIET)
     }
 
     /// Does what has become due.
@@ -214,6 +145,8 @@ impl Hub {
                 }
                 Timer::Silence(key) => self.check_silence(now, key, events, out),
                 Timer::Keyframe(track) => self.ask_keyframe(now, track, events, out),
+                Timer::Stranger(stream) => self.end_stream(stream, out),
+                Timer::Detour(key) => self.try_detour(key, out),
             }
         }
         self.fan_out(now, events, out);
@@ -281,6 +214,9 @@ impl Hub {
                         self.road.wish(track);
                     }
                 }
+                SessionEvent::Carried { over_tcp } => {
+                    events.push(Event::Carried { session: member.id, over_tcp });
+                }
                 SessionEvent::Connected => self.connected(key, events, out),
                 SessionEvent::Gone(why) => gone = Some(why),
             }
@@ -294,8 +230,8 @@ impl Hub {
         self.timers.clear(Timer::Setup(key));
         let member = &self.sessions[key];
         let (id, stream) = (member.id, member.stream.clone());
-        if let Some(peer) = member.session.peers().last().copied() {
-            out.report(Report::SessionConnected { session: id.0, peer });
+        if let Some(place) = member.session.places().next_back() {
+            out.report(Report::SessionConnected { session: id.0, peer: place.peer });
         }
         events.push(Event::Connected { session: id });
         if let Role::Publisher { epoch, tracks } = member.role.clone() {
@@ -338,8 +274,12 @@ impl Hub {
         let session = &member.session;
         self.by_id.remove(&member.id);
         let locals = session.paths().locals().chain(member.bound);
-        self.demux.remove(key, session.ufrag(), session.peers(), locals);
-        for timer in [Timer::Session(key), Timer::Setup(key), Timer::Silence(key)] {
+        self.demux.remove(key, session.ufrag(), session.places(), locals);
+        for place in session.places() {
+            self.end_place(place, out);
+        }
+        let timers = [Timer::Session(key), Timer::Setup(key), Timer::Silence(key)];
+        for timer in timers.into_iter().chain([Timer::Detour(key)]) {
             self.timers.clear(timer);
         }
         let (id, role) = (member.id, member.role.as_str());

@@ -102,6 +102,9 @@ impl Hub {
                         bytes += packet.payload.len() as u64;
                     }
                 }
+                if member.session.wishes_keyframe(now, slot) {
+                    self.road.wished.push(track);
+                }
                 self.road.written.push(*sink);
             }
             self.flush(now, events, out);

@@ -126,6 +126,13 @@ pub enum Event {
         /// Which.
         session: SessionId,
     },
+    /// Media of a session whose offer we made goes over TCP from now on, or over UDP.
+    Carried {
+        /// Which.
+        session: SessionId,
+        /// Whether it is TCP.
+        over_tcp: bool,
+    },
     /// A stream has a connected publisher.
     Published {
         /// The publisher.

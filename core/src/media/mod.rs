@@ -2,6 +2,7 @@
 //! nothing else of ours.
 
 pub mod codec;
+pub mod keyframe;
 pub mod packet;
 pub mod sdp;
 pub mod track;

@@ -200,3 +200,289 @@ impl<'a> Iterator for Attributes<'a> {
         Some((u16::from_be_bytes([k0, k1]), value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::turn::rfc5769;
+    use crate::turn::seal::{add_fingerprint, seal};
+
+    const KEY: &[u8] = b"a key";
+    const ALLOCATE: u16 = 0x0003;
+    const SEND_INDICATION: u16 = 0x0016;
+    const LIFETIME: u16 = 0x000d;
+
+    fn message(kind: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut message = [&kind.to_be_bytes()[..], &[0, 0], &MAGIC_COOKIE, &[7; 12]].concat();
+        for (kind, value) in attributes {
+            append(&mut message, *kind, value);
+        }
+        message
+    }
+
+    fn append(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
+        message.extend(kind.to_be_bytes());
+        message.extend((value.len() as u16).to_be_bytes());
+        message.extend(value);
+        message.resize(message.len().next_multiple_of(4), 0);
+        seal::set_length(message);
+    }
+
+    fn sealed(attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut message = message(ALLOCATE, attributes);
+        seal(&mut message, KEY);
+        message
+    }
+
+    fn flaw(bytes: &[u8]) -> Option<Flaw> {
+        scan(bytes).err()
+    }
+
+    fn kinds(scanned: &Scanned<'_>) -> Vec<u16> {
+        scanned.attributes().map(|(kind, _)| kind).collect()
+    }
+
+    #[test]
+    fn the_samples_of_the_rfc_are_read_and_their_seals_are_right() {
+        let request = rfc5769::request();
+        let scanned = scan(&request).unwrap();
+        assert_eq!((scanned.class, scanned.method), (Class::Request, 1));
+        assert_eq!(scanned.transaction, request[8..20]);
+        assert_eq!(scanned.attribute(0x0006), Some(&b"evtj:h6vY"[..]));
+        assert_eq!(kinds(&scanned), [0x8022, 0x0024, 0x8029, 0x0006]);
+        for message in [rfc5769::ipv4_response(), rfc5769::ipv6_response()] {
+            let scanned = scan(&message).unwrap();
+            assert_eq!((scanned.class, scanned.method), (Class::Success, 1));
+            assert_eq!(kinds(&scanned), [0x8022, 0x0020]);
+        }
+        for message in [request, rfc5769::ipv4_response(), rfc5769::ipv6_response()] {
+            let scanned = scan(&message).unwrap();
+            assert!(scanned.has_integrity() && scanned.is_authentic(rfc5769::PASSWORD));
+            assert!(!scanned.is_authentic(b"VOkJxbRl1RmTxUk/WvJxBT"));
+            assert!(scanned.fingerprint_is_right());
+        }
+        let long_term = rfc5769::long_term_request();
+        let scanned = scan(&long_term).unwrap();
+        assert!(scanned.has_integrity() && scanned.fingerprint_is_right());
+        assert_eq!(scanned.attribute(0x0014), Some(&b"example.org"[..]));
+        assert_eq!(kinds(&scanned), [0x0006, 0x0015, 0x0014]);
+    }
+
+    #[test]
+    fn we_seal_as_the_rfc_does() {
+        for original in [rfc5769::request(), rfc5769::ipv4_response(), rfc5769::ipv6_response()] {
+            let mut message = scan(&original).unwrap().before_integrity();
+            seal(&mut message, rfc5769::PASSWORD);
+            add_fingerprint(&mut message);
+            assert_eq!(message, original);
+        }
+    }
+
+    #[test]
+    fn every_changed_bit_is_seen() {
+        let original = rfc5769::request();
+        for bit in 0..original.len() * 8 {
+            let mut message = original.clone();
+            message[bit / 8] ^= 1 << (bit % 8);
+            let scanned = scan(&message).ok();
+            let is_authentic = scanned.is_some_and(|it| it.is_authentic(rfc5769::PASSWORD));
+            let is_whole = scanned.is_some_and(|it| it.fingerprint_is_right());
+            let (fingerprint, value) = (original.len() - 8, original.len() - 6);
+            assert!(!is_authentic || bit / 8 >= fingerprint, "bit {bit}");
+            // A changed kind of FINGERPRINT makes it another attribute.
+            assert!(!is_authentic || !is_whole || bit / 8 < value, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn without_a_seal_nothing_is_authentic() {
+        let message = message(ALLOCATE, &[(LIFETIME, &[0; 4])]);
+        let scanned = scan(&message).unwrap();
+        assert!(!scanned.has_integrity() && !scanned.is_authentic(KEY));
+        assert!(scanned.fingerprint_is_right(), "it may be missing");
+    }
+
+    #[test]
+    fn nothing_after_a_seal_counts() {
+        let plain = message(ALLOCATE, &[(0x0006, b"alice")]);
+        let mut message = sealed(&[(0x0006, b"alice")]);
+        append(&mut message, LIFETIME, &[0; 4]);
+        append(&mut message, 0x7fff, b"must be understood");
+        add_fingerprint(&mut message);
+        let scanned = scan(&message).unwrap();
+        assert!(scanned.is_authentic(KEY) && scanned.fingerprint_is_right());
+        assert_eq!(scanned.attribute(LIFETIME), None);
+        assert_eq!(kinds(&scanned), [0x0006]);
+        assert_eq!(scanned.unknown(&[0x0006]).count(), 0);
+        assert_eq!(scanned.before_integrity(), plain);
+    }
+
+    #[test]
+    fn a_seal_that_we_do_not_check_ends_what_counts_too() {
+        let mut message = message(ALLOCATE, &[(0x0006, b"alice")]);
+        append(&mut message, MESSAGE_INTEGRITY_SHA256, &[0; 32]);
+        append(&mut message, LIFETIME, &[0; 4]);
+        seal(&mut message, KEY);
+        let scanned = scan(&message).unwrap();
+        assert_eq!(kinds(&scanned), [0x0006]);
+        assert!(!scanned.has_integrity() && !scanned.is_authentic(KEY));
+
+        let mut message = sealed(&[(0x0006, b"alice")]);
+        append(&mut message, MESSAGE_INTEGRITY_SHA256, &[0; 32]);
+        add_fingerprint(&mut message);
+        let scanned = scan(&message).unwrap();
+        assert!(scanned.is_authentic(KEY) && scanned.fingerprint_is_right());
+    }
+
+    #[test]
+    fn padding_and_reserved_bits_may_be_anything() {
+        let requested_transport = [17, 1, 2, 3];
+        let mut message = message(ALLOCATE, &[(0x0019, &requested_transport), (0x0006, b"alice")]);
+        let padding = message.len() - 3;
+        message[padding..].fill(0xff);
+        seal(&mut message, KEY);
+        let scanned = scan(&message).unwrap();
+        assert!(scanned.is_authentic(KEY));
+        assert_eq!(scanned.attribute(0x0006), Some(&b"alice"[..]));
+    }
+
+    #[test]
+    fn the_first_of_two_attributes_counts() {
+        let message = message(ALLOCATE, &[(LIFETIME, &[1; 4]), (LIFETIME, &[2; 4])]);
+        assert_eq!(scan(&message).unwrap().attribute(LIFETIME), Some(&[1; 4][..]));
+    }
+
+    #[test]
+    fn what_must_be_understood_and_is_not_is_named() {
+        let empty: &[u8] = &[];
+        let attributes = [0x0006, 0x7fff, 0x8000, 0x0027, 0xffff].map(|kind| (kind, empty));
+        let message = sealed(&attributes);
+        let unknown: Vec<u16> = scan(&message).unwrap().unknown(&[0x0006]).collect();
+        assert_eq!(unknown, [0x7fff, 0x0027]);
+    }
+
+    #[test]
+    fn class_and_method_are_taken_apart() {
+        for (kind, class, method) in [
+            (0x0001, Class::Request, 0x001),
+            (0x0016, Class::Indication, 0x006),
+            (0x0103, Class::Success, 0x003),
+            (0x0119, Class::Error, 0x009),
+            (0x001c, Class::Indication, 0x00c),
+            (0x3eef, Class::Request, 0xfff),
+            (0x2000, Class::Request, 0x800),
+            (0x0020, Class::Request, 0x010),
+        ] {
+            let message = message(kind, &[]);
+            let scanned = scan(&message).unwrap();
+            assert_eq!((scanned.class, scanned.method), (class, method), "{kind:#06x}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let good = sealed(&[(LIFETIME, &[0; 4])]);
+        for cut in 0..good.len() {
+            let expected = if cut < HEADER { Flaw::Header } else { Flaw::Length };
+            assert_eq!(flaw(&good[..cut]), Some(expected), "{cut}");
+        }
+        assert_eq!(flaw(&[&good[..], &[0; 4]].concat()), Some(Flaw::Length));
+        for first in [0x40, 0x80, 0xc0] {
+            let mut other = good.clone();
+            other[0] |= first;
+            assert_eq!(flaw(&other), Some(Flaw::Header));
+        }
+        let mut other = good.clone();
+        other[7] ^= 1;
+        assert_eq!(flaw(&other), Some(Flaw::Header));
+
+        let mut odd = message(ALLOCATE, &[]);
+        odd.extend([0, 13, 0, 1, 0]);
+        seal::set_length(&mut odd);
+        assert_eq!(flaw(&odd), Some(Flaw::Length));
+        for length in [1, 0xfffd, 0xffff_u16] {
+            let mut outside = message(ALLOCATE, &[(LIFETIME, &[])]);
+            outside[HEADER + 2..].copy_from_slice(&length.to_be_bytes());
+            assert_eq!(flaw(&outside), Some(Flaw::Outside), "{length}");
+        }
+    }
+
+    #[test]
+    fn seals_come_once_and_in_their_size() {
+        let mut twice = sealed(&[]);
+        seal(&mut twice, KEY);
+        assert_eq!(flaw(&twice), Some(Flaw::Twice));
+        let sha256: (u16, &[u8]) = (MESSAGE_INTEGRITY_SHA256, &[0; 32]);
+        assert_eq!(flaw(&message(ALLOCATE, &[sha256, sha256])), Some(Flaw::Twice));
+        for length in [0, 16, 19, 21, 24, 32] {
+            let short = message(ALLOCATE, &[(MESSAGE_INTEGRITY, &[0; 32][..length])]);
+            assert_eq!(flaw(&short), Some(Flaw::Seal), "{length}");
+        }
+        assert_eq!(flaw(&message(ALLOCATE, &[(FINGERPRINT, &[0; 8])])), Some(Flaw::Seal));
+        let mut early = message(ALLOCATE, &[]);
+        add_fingerprint(&mut early);
+        append(&mut early, LIFETIME, &[0; 4]);
+        assert_eq!(flaw(&early), Some(Flaw::Last));
+    }
+
+    #[test]
+    fn a_message_ends_what_it_may_cost() {
+        let empty: (u16, &[u8]) = (0x7fff, &[]);
+        assert_eq!(flaw(&message(ALLOCATE, &[empty; limits::STUN_ATTRIBUTES])), None);
+        for kind in [ALLOCATE, SEND_INDICATION] {
+            let many = message(kind, &[empty; limits::STUN_ATTRIBUTES + 1]);
+            assert_eq!(flaw(&many), Some(Flaw::Many));
+        }
+        let most = message(SEND_INDICATION, &[empty; 0xfffc / 4]);
+        assert_eq!(flaw(&most), Some(Flaw::Many), "64 KB of them");
+        let long = [0; limits::STUN_CONTROL];
+        let value = limits::STUN_CONTROL - HEADER - ATTRIBUTE;
+        assert_eq!(flaw(&message(ALLOCATE, &[(0x0013, &long[..value])])), None);
+        assert_eq!(flaw(&message(ALLOCATE, &[(0x0013, &long)])), Some(Flaw::Long));
+        // Not a request of the same method.
+        assert_eq!(flaw(&message(0x0006, &[(0x0013, &long)])), Some(Flaw::Long));
+        let media = message(SEND_INDICATION, &[(0x0013, &[9; 0xfff8])]);
+        assert_eq!(scan(&media).unwrap().attribute(0x0013), Some(&[9; 0xfff8][..]));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            attributes in prop::collection::vec((any::<u16>(), any::<Vec<u8>>()), 0..10),
+            key: Vec<u8>,
+        ) {
+            let seals = [MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, FINGERPRINT];
+            let attributes: Vec<(u16, &[u8])> = attributes
+                .iter()
+                .filter(|(kind, _)| !seals.contains(kind))
+                .map(|(kind, value)| (*kind, &value[..]))
+                .collect();
+            let plain = message(ALLOCATE, &attributes);
+            let mut whole = plain.clone();
+            seal(&mut whole, &key);
+            add_fingerprint(&mut whole);
+            prop_assume!(whole.len() <= limits::STUN_CONTROL);
+            let scanned = scan(&whole).unwrap();
+            prop_assert_eq!(scanned.attributes().collect::<Vec<_>>(), attributes);
+            prop_assert!(scanned.is_authentic(&key) && scanned.fingerprint_is_right());
+            prop_assert_eq!(scanned.before_integrity(), plain);
+        }
+
+        #[test]
+        fn no_attribute_after_the_seal_changes_anything(
+            kind: u16, value: [u8; 20], len in 0..21_usize,
+        ) {
+            let message = sealed(&[(0x0006, b"alice"), (LIFETIME, &[1; 4])]);
+            let mut longer = message.clone();
+            append(&mut longer, kind, &value[..len]);
+            let before = scan(&message).unwrap();
+            if let Ok(after) = scan(&longer) {
+                prop_assert!(after.attributes().eq(before.attributes()));
+                prop_assert!(after.is_authentic(KEY));
+                prop_assert_eq!(after.before_integrity(), before.before_integrity());
+            }
+        }
+    }
+}

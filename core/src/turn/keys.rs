@@ -78,3 +78,102 @@ fn long_term(username: &[u8], realm: &str, password: &[u8]) -> Key {
     }
     md5.finalize().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::turn::guard::scan;
+    use crate::turn::rfc5769;
+
+    const NOW: Duration = Duration::from_secs(1_800_000_000);
+    const REALM: &str = "example.org";
+
+    fn secret(text: &str) -> Secret {
+        Secret(text.as_bytes().to_vec())
+    }
+
+    fn keys() -> Keys {
+        let user = |name: &str, password: &str| TurnUser {
+            name: name.to_owned(),
+            password: password.to_owned(),
+        };
+        let users = vec![user("alice", "wonder"), user("1:carol", "song")];
+        Keys::new(users, vec![secret("new"), secret("old")])
+    }
+
+    /// Asks for somebody who seals with this password.
+    fn find(username: &str, password: &str) -> Result<Key, Why> {
+        let key = long_term(username.as_bytes(), REALM, password.as_bytes());
+        let found = keys().find(NOW, username.as_bytes(), REALM, |other| *other == key);
+        assert!(found.is_err() || found == Ok(key));
+        found
+    }
+
+    #[test]
+    fn the_rfcs_own_user_is_let_in() {
+        let request = rfc5769::long_term_request();
+        let scanned = scan(&request).unwrap();
+        let username = "\u{30de}\u{30c8}\u{30ea}\u{30c3}\u{30af}\u{30b9}";
+        let ask = |password: &str| {
+            let user = TurnUser { name: username.to_owned(), password: password.to_owned() };
+            let keys = Keys::new(vec![user], vec![]);
+            keys.find(NOW, username.as_bytes(), REALM, |key| scanned.is_authentic(key))
+        };
+        assert!(ask("TheMatrIX").is_ok());
+        assert_eq!(ask("TheMatrix"), Err(Why::Unknown));
+    }
+
+    #[test]
+    fn a_user_is_let_in_by_the_password() {
+        assert!(find("alice", "wonder").is_ok());
+        assert_eq!(find("alice", "wander"), Err(Why::Unknown));
+        assert_eq!(find("alice", ""), Err(Why::Unknown));
+        assert_eq!(find("bob", "wonder"), Err(Why::Unknown));
+        assert_eq!(find("bob", ""), Err(Why::Unknown));
+        assert_eq!(find("", ""), Err(Why::Unknown));
+        assert!(find("1:carol", "song").is_ok(), "a lasting name may look like any");
+    }
+
+    #[test]
+    fn a_minted_credential_is_good_until_it_expires_with_each_secret() {
+        for text in ["new", "old"] {
+            let ask = |expires| {
+                let credential = credential::mint(&secret(text), expires, "viewer");
+                find(&credential.username, &credential.password)
+            };
+            assert!(ask(NOW + Duration::from_secs(1)).is_ok());
+            assert_eq!(ask(NOW), Err(Why::Expired));
+            assert_eq!(ask(Duration::ZERO), Err(Why::Expired));
+        }
+        let foreign = credential::mint(&secret("other"), NOW * 2, "viewer");
+        assert_eq!(find(&foreign.username, &foreign.password), Err(Why::Unknown));
+        let forever = credential::password(&secret("new"), b"viewer");
+        assert_eq!(find("viewer", &forever), Err(Why::Unknown), "it names no end");
+    }
+
+    #[test]
+    fn an_unknown_user_costs_as_much_as_a_wrong_password() {
+        let tried = |username: &[u8]| {
+            let (keys, tried) = (keys(), Cell::new(0));
+            let found = keys.find(NOW, username, REALM, |_| {
+                tried.set(tried.get() + 1);
+                false
+            });
+            assert_eq!(found, Err(Why::Unknown));
+            tried.get()
+        };
+        assert_eq!(tried(b"alice"), 3);
+        assert_eq!(tried(b"nobody"), 3);
+        assert_eq!(tried(b"1800000001:viewer"), 3);
+        assert_eq!(tried(&[b'a'; limits::TURN_USERNAME + 1]), 0);
+    }
+
+    #[test]
+    fn credentials_of_one_name_are_one_user() {
+        assert_eq!(name(b"1800000000:viewer"), b"viewer");
+        assert_eq!(name(b"viewer"), b"viewer");
+        assert_eq!(name(b"a:viewer"), b"a:viewer");
+    }
+}

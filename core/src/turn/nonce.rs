@@ -77,3 +77,59 @@ impl Nonces {
         nonce
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> SocketAddr {
+        "192.0.2.1:4000".parse().unwrap()
+    }
+
+    #[test]
+    fn a_nonce_is_fresh_for_ten_minutes_and_then_stale() {
+        let (nonces, born) = (Nonces::new([1; 32]), Duration::from_millis(77_777));
+        let nonce = nonces.issue(born, client());
+        let check = |later| nonces.check(born + later, client(), &nonce);
+        assert_eq!(check(Duration::ZERO), Freshness::Fresh);
+        assert_eq!(check(limits::NONCE - Duration::from_secs(1)), Freshness::Fresh);
+        assert_eq!(check(limits::NONCE), Freshness::Stale);
+        assert_eq!(check(limits::NONCE * 1000), Freshness::Stale);
+        let earlier = born - Duration::from_secs(1);
+        assert_eq!(nonces.check(earlier, client(), &nonce), Freshness::Fresh, "another core's");
+    }
+
+    #[test]
+    fn a_nonce_is_for_one_client_and_one_server() {
+        let (nonces, now) = (Nonces::new([1; 32]), Duration::from_secs(5));
+        for client in ["192.0.2.1:4000", "[2001:db8::1]:4000"] {
+            let nonce = nonces.issue(now, client.parse().unwrap());
+            assert!(nonce.is_ascii());
+            assert_eq!(nonces.check(now, client.parse().unwrap(), &nonce), Freshness::Fresh);
+            for other in ["192.0.2.1:4001", "192.0.2.2:4000", "[2001:db8::2]:4000"] {
+                assert_eq!(nonces.check(now, other.parse().unwrap(), &nonce), Freshness::Foreign);
+            }
+            let strange = Nonces::new([2; 32]);
+            assert_eq!(strange.check(now, client.parse().unwrap(), &nonce), Freshness::Foreign);
+        }
+    }
+
+    #[test]
+    fn every_changed_nonce_is_foreign() {
+        let (nonces, now) = (Nonces::new([1; 32]), Duration::from_secs(5));
+        let nonce = nonces.issue(now, client());
+        let foreign = |nonce: &[u8]| nonces.check(now, client(), nonce) == Freshness::Foreign;
+        for at in 0..LENGTH {
+            for byte in 0..=255 {
+                let mut other = nonce;
+                other[at] = byte;
+                assert!(other == nonce || foreign(&other), "{other:?}");
+            }
+        }
+        assert!(foreign(b""));
+        assert!(foreign(&nonce[1..]));
+        assert!(foreign(&nonce[..LENGTH - 1]));
+        assert!(foreign(&[&nonce[..], b"A"].concat()));
+        assert!(foreign(&[b'A'; 763]));
+    }
+}

@@ -1,21 +1,23 @@
-//! A TURN server that is a program of its own.
+//! A TURN server that is alone in its process: everything that comes is for it. It knows no hub.
 
 use std::time::Instant;
 
+use super::{Desk, Turn};
 use crate::config::{Birth, Turn as Config};
-use crate::machine::{Input, Machine};
+use crate::http::Problem;
+use crate::machine::{Input, Machine, Output};
 use crate::outbox::{Outbox, Runs};
 use crate::seed::Seed;
-use crate::turn::{Desk, Turn};
 
-/// A TURN server alone.
+/// The machine of `farcast-turn`.
 pub struct Standalone {
     turn: Turn,
+    /// For media of this node, which has none.
     inward: Runs,
 }
 
 impl Standalone {
-    /// A server without allocations.
+    /// A server that begins at its birth's instant.
     pub fn new(config: Config, birth: Birth) -> Self {
         let turn = Turn::new(config, Vec::new(), birth, Seed::new(birth.seed));
         Standalone { turn, inward: Runs::default() }
@@ -24,7 +26,24 @@ impl Standalone {
 
 impl Machine for Standalone {
     fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Outbox) {
-        self.turn.hear(&input, &mut Desk { now, inward: &mut self.inward, out });
+        let mut desk = Desk { now, inward: &mut self.inward, out };
+        match input {
+            Input::Datagrams(datagrams) => {
+                // One read is of one socket.
+                let Some(first) = datagrams.first() else { return };
+                if self.turn.is_relayed(first.local) {
+                    self.turn.from_peers(datagrams, &mut desk);
+                } else {
+                    self.turn.from_clients(datagrams, &mut desk);
+                }
+            }
+            Input::Asked { id, .. } => {
+                let detail = "this is a TURN server; it serves nothing over HTTP";
+                let reply = Problem::new(404, "not found", detail).to_reply();
+                desk.out.push(Output::Reply { id, reply });
+            }
+            input => self.turn.hear(&input, &mut desk),
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -54,3 +54,63 @@ fn block(source: IpAddr) -> [u8; 8] {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const BURST: u32 = limits::STRANGER_BURST;
+
+    fn throttle() -> Throttle {
+        Throttle::new([7; 32])
+    }
+
+    /// How many of many questions at once are answered.
+    fn answered(throttle: &mut Throttle, now: Instant, source: &str) -> u32 {
+        let source = source.parse().unwrap();
+        (0..2 * BURST).filter(|_| throttle.allows(now, source)).count() as u32
+    }
+
+    #[test]
+    fn a_block_gets_a_burst_and_then_a_rate() {
+        let (mut throttle, now) = (throttle(), Instant::now());
+        assert_eq!(answered(&mut throttle, now, "192.0.2.1"), BURST);
+        let later = now + limits::STRANGER_PAUSE * 5;
+        assert_eq!(answered(&mut throttle, later, "192.0.2.1"), 5);
+        let much_later = later + Duration::from_secs(3600);
+        assert_eq!(answered(&mut throttle, much_later, "192.0.2.1"), BURST);
+    }
+
+    #[test]
+    fn neighbours_share_a_block_and_others_do_not() {
+        let (mut throttle, now) = (throttle(), Instant::now());
+        assert_eq!(answered(&mut throttle, now, "192.0.2.1"), BURST);
+        assert_eq!(answered(&mut throttle, now, "192.0.2.255"), 0);
+        assert_eq!(answered(&mut throttle, now, "::ffff:192.0.2.3"), 0);
+        assert_eq!(answered(&mut throttle, now, "192.0.3.1"), BURST);
+        assert_eq!(answered(&mut throttle, now, "2001:db8:0:ff::1"), BURST);
+        assert_eq!(answered(&mut throttle, now, "2001:db8:0:11::2"), 0);
+        assert_eq!(answered(&mut throttle, now, "2001:db8:0:100::1"), BURST);
+    }
+
+    #[test]
+    fn a_million_sources_cost_no_memory_and_get_no_more_than_all_buckets_hold() {
+        let (mut throttle, now) = (throttle(), Instant::now());
+        let before = throttle.full.capacity();
+        let sources = (0..1_000_000_u32).map(|n| IpAddr::V4((n << 8).into()));
+        let answered = sources.cycle().take(3_000_000).filter(|ip| throttle.allows(now, *ip));
+        assert_eq!(answered.count(), limits::STRANGERS * BURST as usize);
+        assert_eq!(throttle.full.capacity(), before);
+    }
+
+    #[test]
+    fn who_shares_a_bucket_depends_on_the_key() {
+        let buckets = |key| {
+            let throttle = Throttle::new(key);
+            (0..64).map(|n| throttle.bucket([198, 51, n, 1].into())).collect::<Vec<_>>()
+        };
+        assert_ne!(buckets([7; 32]), buckets([8; 32]));
+    }
+}

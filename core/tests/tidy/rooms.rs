@@ -58,7 +58,18 @@ pub(crate) const ROOMS: &[Room] = &[
     Room { name: "sorting", knows: &["machine"] },
     Room {
         name: "turn",
-        knows: &["config", "credential", "limits", "machine", "outbox", "report", "seed", "timers"],
+        knows: &[
+            "config",
+            "credential",
+            "http",
+            "limits",
+            "machine",
+            "outbox",
+            "report",
+            "seed",
+            "sorting",
+            "timers",
+        ],
     },
     Room {
         name: "node",

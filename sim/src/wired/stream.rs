@@ -129,6 +129,11 @@ impl<S> Stream<S> {
         Stream { _entry: Some(entry), ..stream }
     }
 
+    /// The connection below.
+    pub(super) fn below(&self) -> &S {
+        &self.io
+    }
+
     fn new(
         io: S,
         home: &Home,

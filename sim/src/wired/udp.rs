@@ -7,11 +7,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use farcast_adapters::batch::Batch;
 use farcast_adapters::runtime::Udp;
+use farcast_core::machine::Icmp;
 use farcast_core::outbox::Transmit;
 
 use super::Home;
@@ -64,11 +65,14 @@ impl<T> Held<T> {
 /// socket that was dropped stays until its last datagram has arrived, and is known until then.
 pub(super) struct Post<U> {
     held: Held<Parcel<U>>,
+    /// Whoever polls each of the sockets, by the sockets' numbers.
+    pollers: BTreeMap<u64, Waker>,
+    last_socket: u64,
 }
 
 impl<U> Default for Post<U> {
     fn default() -> Self {
-        Post { held: Held::default() }
+        Post { held: Held::default(), pollers: BTreeMap::new(), last_socket: 0 }
     }
 }
 
@@ -84,6 +88,17 @@ struct Parcel<U> {
 struct Through<U> {
     udp: U,
     _entry: Entry,
+}
+
+impl<U> Post<U> {
+    /// Has a socket polled, so that it sets its alarm for what is held.
+    fn wake(&self, socket: u64) {
+        let own = self.pollers.get(&socket);
+        let poller = own.or_else(|| self.pollers.first_key_value().map(|(_, poller)| poller));
+        if let Some(poller) = poller {
+            poller.wake_by_ref();
+        }
+    }
 }
 
 impl<U: Udp> Post<U> {
@@ -105,6 +120,7 @@ impl<U: Udp> Post<U> {
 /// A UDP socket with distances.
 pub struct Socket<U> {
     home: Home,
+    number: u64,
     through: Rc<Through<U>>,
     post: Rc<RefCell<Post<U>>>,
     /// What one read of the socket below brings.
@@ -116,8 +132,14 @@ pub struct Socket<U> {
 
 impl<U: Udp> Socket<U> {
     pub(super) fn new(home: Home, udp: U, entry: Entry, post: &Rc<RefCell<Post<U>>>) -> Self {
+        let number = {
+            let mut post = post.borrow_mut();
+            post.last_socket += 1;
+            post.last_socket
+        };
         Socket {
             home,
+            number,
             through: Rc::new(Through { udp, _entry: entry }),
             post: Rc::clone(post),
             batch: RefCell::default(),
@@ -211,7 +233,11 @@ impl<U> Drop for Socket<U> {
         let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
         let through = Rc::clone(&self.through);
         let last = Parcel { through, local: nobody, peer: nobody, segment: 0 };
-        self.post.borrow_mut().held.add((self.home.below.now)() + LINGER, last, &[]);
+        let mut post = self.post.borrow_mut();
+        post.held.add((self.home.below.now)() + LINGER, last, &[]);
+        // The alarm for what this one had sent has gone with it.
+        post.pollers.remove(&self.number);
+        post.wake(self.number);
     }
 }
 
@@ -220,9 +246,9 @@ impl<U: Udp> Udp for Socket<U> {
         self.through.udp.local_addr()
     }
 
-    /// The driver polls all its sockets before it sleeps, so it wakes for whatever any of them has
-    /// sent: the alarm is set after the sending.
+    /// Sending has the socket polled again, so its alarm is set for whatever was sent.
     fn poll_recv(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
+        self.post.borrow_mut().pollers.insert(self.number, cx.waker().clone());
         loop {
             self.post.borrow_mut().deliver((self.home.below.now)());
             let more = match self.read(cx) {
@@ -246,6 +272,10 @@ impl<U: Udp> Udp for Socket<U> {
         }
     }
 
+    fn poll_unreachable(&self, cx: &mut Context<'_>) -> Poll<(SocketAddr, Icmp)> {
+        self.through.udp.poll_unreachable(cx)
+    }
+
     fn send(&self, run: &Transmit<'_>) -> io::Result<()> {
         let now = (self.home.below.now)();
         let mut post = self.post.borrow_mut();
@@ -259,6 +289,7 @@ impl<U: Udp> Udp for Socket<U> {
             } else {
                 let parcel = Parcel { through: Rc::clone(&self.through), local, peer, segment };
                 post.held.add(due, parcel, payload);
+                post.wake(self.number);
             }
         }
         Ok(())

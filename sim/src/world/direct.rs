@@ -56,6 +56,32 @@ impl World {
         self.start(node);
     }
 
+    /// Starts a node anew that takes ICE over TCP as well.
+    pub fn listen(&mut self, node: NodeIndex) {
+        let host = &mut self.nodes[node];
+        host.config.addresses.tcp = vec![SocketAddr::new(host.ip, PORT)];
+        self.start(node);
+    }
+
+    /// From now on no datagram reaches or leaves a node.
+    pub fn block_udp_at(&mut self, node: NodeIndex) {
+        self.without_udp.insert(self.nodes[node].ip);
+    }
+
+    /// From now on no datagram reaches or leaves a peer.
+    pub fn block_udp(&mut self, peer: PeerIndex) {
+        self.without_udp.insert(self.guests[peer].socket().ip());
+    }
+
+    /// A peer gives UDP up.
+    pub fn forsake_udp(&mut self, index: PeerIndex) {
+        let now = self.now;
+        if let Guest::Peer(peer) = &mut self.guests[index] {
+            peer.forsake_udp(now);
+        }
+        self.carry_for(index);
+    }
+
     fn edge(&self, edge: NodeIndex) -> Edge {
         let host = &self.nodes[edge];
         let url = format!("http://{}:{PORT}", host.ip);

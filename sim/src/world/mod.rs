@@ -3,6 +3,7 @@
 
 mod calls;
 mod direct;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use farcast_core::config::{Birth, Config};
 use farcast_core::http::Reply;
-use farcast_core::machine::{BindId, ConnectionId, Datagram, Input, Machine, Output, RequestId};
+use farcast_core::machine::{
+    BindId, ConnectionId, Datagram, Input, Machine, Output, RequestId, StreamId,
+};
 use farcast_core::node::Node;
 use farcast_core::report::Report;
 use farcast_core::seed::Seed;
@@ -22,6 +25,7 @@ use crate::handshake::Dtls;
 use crate::host::Host;
 use crate::net::{Net, Place};
 use crate::world::calls::{Answer, Question};
+use crate::world::streams::{Happening, Streams};
 
 /// A node's place in a world.
 pub type NodeIndex = usize;
@@ -44,6 +48,9 @@ pub struct World {
     rings: BTreeMap<Actor, Instant>,
     /// Whether the wires carry DTLS.
     dtls: bool,
+    /// Who neither gets nor sends datagrams.
+    without_udp: BTreeSet<IpAddr>,
+    streams: Streams,
     handshake: Dtls,
     seed: Seed,
     replies: BTreeMap<RequestId, Reply>,
@@ -64,6 +71,7 @@ enum Arrival {
     Asked(Question),
     Answered(Answer),
     Bound { node: NodeIndex, bind: BindId, at: SocketAddr },
+    Stream(StreamId, Happening),
 }
 
 impl World {
@@ -82,6 +90,8 @@ impl World {
             alarms: BTreeSet::new(),
             rings: BTreeMap::new(),
             dtls: true,
+            without_udp: BTreeSet::new(),
+            streams: Streams::default(),
             handshake,
             seed,
             replies: BTreeMap::new(),
@@ -124,12 +134,14 @@ impl World {
     /// A node is told to end: it says goodbye to everybody, and its process is gone.
     pub fn stop(&mut self, index: NodeIndex) {
         self.feed(index, Input::Stopping);
+        self.end_streams(index);
         self.nodes[index].kill(false);
         self.set_alarm(Actor::Node(index));
     }
 
     /// A node's machine is gone from one moment to the next.
     pub fn kill(&mut self, index: NodeIndex) {
+        self.end_streams(index);
         self.nodes[index].kill(true);
         self.set_alarm(Actor::Node(index));
     }
@@ -245,6 +257,7 @@ impl World {
             Arrival::Bound { node, bind, at } => {
                 self.feed(node, Input::Bound { bind, result: Ok(at) });
             }
+            Arrival::Stream(stream, what) => self.happen(stream, what),
         }
     }
 
@@ -289,6 +302,9 @@ impl World {
                 self.send(transmit.local, transmit.peer, payload.to_vec());
             }
         }
+        for (stream, bytes) in outbox.writes() {
+            self.write(index, stream, bytes);
+        }
         for errand in outbox.errands() {
             self.run_errand(index, errand);
         }
@@ -315,11 +331,11 @@ impl World {
             Output::Close { .. } => {}
             Output::Call { call, request } => self.call(Actor::Node(index), call, request),
             Output::Report(report) => host.reports.push((self.now, report)),
-            Output::Listen { .. }
-            | Output::Unlisten { .. }
-            | Output::Connect { .. }
-            | Output::Read { .. }
-            | Output::End { .. } => panic!("no story has byte streams"),
+            Output::Connect { connect, from, to } => self.connect(index, connect, from, to),
+            Output::End { stream } => self.end_stream(index, stream),
+            Output::Listen { .. } | Output::Unlisten { .. } | Output::Read { .. } => {
+                panic!("no story has TURN allocations")
+            }
         }
     }
 
@@ -327,6 +343,9 @@ impl World {
         let from = self.guests[index].socket();
         while let Some((to, payload)) = self.guests[index].next_outgoing() {
             self.send(from, to, payload);
+        }
+        while let Some((to, payload)) = self.guests[index].next_framed() {
+            self.write_framed(index, to, &payload);
         }
         if let Guest::Browser(browser) = &mut self.guests[index] {
             let calls: Vec<_> = std::iter::from_fn(|| browser.next_call()).collect();
@@ -338,6 +357,9 @@ impl World {
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
+        if [from, to].iter().any(|at| self.without_udp.contains(&at.ip())) {
+            return;
+        }
         let now = self.now - self.start;
         if let Some(at) = self.net.carry(now, from, to, &payload) {
             self.schedule(self.start + at, Arrival::Datagram { from, to, payload });

@@ -2,12 +2,14 @@
 
 use str0m::change::{SdpAnswer, SdpOffer};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
-use str0m::{Candidate, IceCreds, Rtc};
+use str0m::{IceCreds, Rtc};
 
 use crate::hub::numbering::Numbering;
 use crate::hub::session::entropy::Entropy;
 use crate::hub::session::negotiate::{self, Plan};
-use crate::hub::session::{Sender, Session, Setup, config};
+use crate::hub::session::route::Route;
+use crate::hub::session::valve::Valve;
+use crate::hub::session::{Sender, Session, Setup, config, way};
 use crate::hub::words::Credentials;
 use crate::limits;
 use crate::media::sdp::Description;
@@ -57,10 +59,8 @@ impl Session {
     }
 
     fn new(mut rtc: Rtc, setup: &Setup<'_>) -> Session {
-        for address in setup.paths.announced() {
-            if let Ok(candidate) = Candidate::host(address, "udp") {
-                rtc.add_local_candidate(candidate);
-            }
+        for candidate in way::candidates(&setup.paths, &setup.listeners) {
+            rtc.add_local_candidate(candidate);
         }
         Session {
             rtc,
@@ -68,12 +68,12 @@ impl Session {
             pending: None,
             credentials: setup.credentials.clone(),
             paths: setup.paths.clone(),
-            heard_on: None,
-            nominated: None,
-            sent_to: None,
-            target_heard_at: setup.now,
+            listeners: setup.listeners.clone(),
+            heard: None,
             heard_at: setup.now,
-            peers: Vec::new(),
+            route: Route::default(),
+            routed: false,
+            detours: Vec::new(),
             receives: Vec::new(),
             sends: Vec::new(),
             deadline: setup.now,
@@ -98,6 +98,8 @@ impl Session {
     ) -> Result<(), String> {
         entropy.refresh();
         let (pending, mids) = self.pending.take().ok_or("no offer is waiting for an answer")?;
+        self.detours = way::passive(answer);
+        self.detours.reverse();
         let answer = SdpAnswer::from_sdp_string(answer).map_err(|e| e.to_string())?;
         self.rtc.sdp_api().accept_answer(pending, answer).map_err(|e| e.to_string())?;
         for (slot, mid) in mids.into_iter().enumerate() {
@@ -116,7 +118,8 @@ impl Session {
     ) -> Result<(), String> {
         let pt = self.payload_type(track, mid)?;
         let numbering = Numbering::new(track.codec.clock_rate(), entropy.first_sequence());
-        self.sends.push(Sender { slot, kind: track.kind(), mid, pt, numbering });
+        let (codec, valve) = (track.codec, Valve::default());
+        self.sends.push(Sender { slot, codec, mid, pt, numbering, valve });
         self.keep_repairs(mid);
         Ok(())
     }
@@ -154,6 +157,7 @@ impl Session {
         let local = IceCreds { ufrag: ours.ufrag.clone(), pass: ours.password.clone() };
         self.rtc.direct_api().set_local_ice_credentials(local);
         self.credentials = ours;
+        self.route.restart();
         Ok(())
     }
 
@@ -161,10 +165,8 @@ impl Session {
     pub(crate) fn fragment(&self) -> String {
         let Credentials { ufrag, password } = &self.credentials;
         let mut text = format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n");
-        for address in self.paths.announced() {
-            if let Ok(candidate) = Candidate::host(address, "udp") {
-                text += &format!("a={}\r\n", candidate.to_sdp_string());
-            }
+        for candidate in way::candidates(&self.paths, &self.listeners) {
+            text += &format!("a={}\r\n", candidate.to_sdp_string());
         }
         text + "a=end-of-candidates\r\n"
     }

@@ -8,25 +8,31 @@ pub(crate) mod entropy;
 mod handshake;
 pub(crate) mod negotiate;
 pub mod path;
+pub(crate) mod route;
+mod valve;
+mod way;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use str0m::Rtc;
 use str0m::change::SdpPendingOffer;
 use str0m::ice::StunMessage;
 use str0m::media::{KeyframeRequestKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
+use str0m::{IceConnectionState, Rtc};
 
 use crate::hub::numbering::{Numbering, SourceTrack};
 use crate::hub::session::crypto::Crypto;
 use crate::hub::session::entropy::Entropy;
 use crate::hub::session::path::Paths;
+use crate::hub::session::route::{Place, Route};
+use crate::hub::session::valve::Valve;
 use crate::hub::words::Credentials;
 use crate::limits;
 use crate::machine::Datagram;
+use crate::media::codec::Codec;
+use crate::media::keyframe;
 use crate::media::packet::Packet;
 use crate::media::track::Kind;
 use crate::outbox::Outbox;
@@ -44,6 +50,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) crypto: &'a Crypto,
     pub(crate) credentials: Credentials,
     pub(crate) paths: Arc<Paths>,
+    /// Of the TCP listeners; none for a session that makes an offer.
+    pub(crate) listeners: Arc<Paths>,
     pub(crate) entropy: &'a mut Entropy,
 }
 
@@ -56,6 +64,8 @@ pub(crate) enum SessionEvent {
     Packet { slot: usize, packet: Packet },
     /// The peer needs a keyframe of track number `slot`.
     KeyframeWished { slot: usize },
+    /// Media goes over a byte stream from now on, or does not any more.
+    Carried { over_tcp: bool },
     /// It is over.
     Gone(&'static str),
 }
@@ -69,18 +79,17 @@ pub(crate) struct Session {
     pending: Option<(SdpPendingOffer, Vec<Mid>)>,
     credentials: Credentials,
     paths: Arc<Paths>,
-    /// The local address that the peer was last heard on.
-    heard_on: Option<SocketAddr>,
+    listeners: Arc<Paths>,
+    /// Where the peer was last heard, and on which address of ours.
+    heard: Option<(Place, SocketAddr)>,
     heard_at: Instant,
-    /// The address that the peer has moved to, if we answered its offer: a NAT may give it another
-    /// one at any time, and str0m keeps to the first.
-    nominated: Option<SocketAddr>,
-    /// Where str0m last sent anything but STUN.
-    sent_to: Option<SocketAddr>,
-    /// When something last came from where we send to.
-    target_heard_at: Instant,
-    /// Where the peer is reached; learned from authenticated checks, the newest last.
-    peers: Vec<SocketAddr>,
+    /// str0m keeps to what was nominated first, and knows neither NATs that change their mind nor
+    /// streams that end: where media goes is decided here for a session that answered an offer.
+    route: Route,
+    /// Whether ICE has found a way.
+    routed: bool,
+    /// Where the peer takes connections over TCP, if it answered our offer; the last one first.
+    detours: Vec<SocketAddr>,
     receives: Vec<(Mid, usize)>,
     sends: Vec<Sender>,
     deadline: Instant,
@@ -90,60 +99,14 @@ pub(crate) struct Session {
 /// One track that goes to the peer.
 struct Sender {
     slot: usize,
-    kind: Kind,
+    codec: Codec,
     mid: Mid,
     pt: Pt,
     numbering: Numbering,
+    valve: Valve,
 }
 
 impl Session {
-    /// Whether this payload is an ICE check that carries this session's password.
-    pub(crate) fn authenticates(&self, payload: &[u8], crypto: &Crypto) -> bool {
-        let hmac = crypto.provider.sha1_hmac_provider;
-        let password = self.credentials.password.as_bytes();
-        StunMessage::parse(payload)
-            .is_ok_and(|check| check.verify(password, |key, parts| hmac.sha1_hmac(key, parts)))
-    }
-
-    /// Heeds an ICE check that nominates the address that it comes from: an agent that is lite
-    /// sends there from then on (RFC 8445 section 7.3.2), once the old address has fallen silent;
-    /// agents that nominate aggressively have several that are good. `true`: the peer has moved,
-    /// and what was sent to its old address is lost.
-    pub(crate) fn heed_nomination(
-        &mut self,
-        now: Instant,
-        check: &Datagram<'_>,
-        crypto: &Crypto,
-    ) -> bool {
-        if self.target().is_none_or(|target| target == check.peer) {
-            return false;
-        }
-        let silent = now.saturating_duration_since(self.target_heard_at) >= limits::LEFT;
-        let answers = !self.offer.is_empty();
-        let nominates = || StunMessage::parse(check.payload).is_ok_and(|c| c.use_candidate());
-        if !answers || !silent || !nominates() || !self.authenticates(check.payload, crypto) {
-            return false;
-        }
-        self.nominated = Some(check.peer);
-        self.target_heard_at = now;
-        true
-    }
-
-    /// Where everything but STUN goes.
-    fn target(&self) -> Option<SocketAddr> {
-        self.nominated.or(self.sent_to)
-    }
-
-    /// Remembers where the peer is; returns an address to forget if there are too many.
-    pub(crate) fn add_peer(&mut self, peer: SocketAddr) -> Option<SocketAddr> {
-        if self.peers.last() == Some(&peer) {
-            return None;
-        }
-        self.peers.retain(|known| *known != peer);
-        self.peers.push(peer);
-        (self.peers.len() > limits::PEER_ADDRESSES).then(|| self.peers.remove(0))
-    }
-
     /// Takes a datagram of this session.
     pub(crate) fn receive(
         &mut self,
@@ -154,26 +117,16 @@ impl Session {
         out: &mut Outbox,
     ) {
         let Some(receive) = self.receive_of(datagram) else { return };
-        self.heard_on = Some(datagram.local);
+        let place = Place::of(datagram);
+        self.heard = Some((place, datagram.local));
         self.heard_at = now;
-        if self.target() == Some(datagram.peer) {
-            self.target_heard_at = now;
-        }
+        self.route.heard(now, place, datagram.local);
         entropy.refresh();
         if self.rtc.handle_input(str0m::Input::Receive(now, receive)).is_err() {
             events.push(SessionEvent::Gone("a datagram broke the session"));
             return;
         }
         self.drain(now, events, out);
-    }
-
-    fn receive_of<'a>(&self, datagram: &Datagram<'a>) -> Option<Receive<'a>> {
-        Some(Receive {
-            proto: Protocol::Udp,
-            source: datagram.peer,
-            destination: self.paths.announced_for(datagram.local)?,
-            contents: datagram.payload.try_into().ok()?,
-        })
     }
 
     /// Lets time pass, and sends what was written.
@@ -193,7 +146,7 @@ impl Session {
     }
 
     /// Queues a packet of track number `slot`; [`Session::advance`] sends it. `false` if the
-    /// packet is from before the peer joined.
+    /// packet is from before the peer joined, or too much waits on the peer's stream.
     pub(crate) fn write(&mut self, slot: usize, track: SourceTrack, packet: &Packet) -> bool {
         if !self.connected {
             return false;
@@ -201,10 +154,19 @@ impl Session {
         let Some(sender) = self.sends.iter_mut().find(|sender| sender.slot == slot) else {
             return false;
         };
+        let (unsent, kind) = (self.route.unsent(), sender.codec.kind());
+        let begins_keyframe = || keyframe::begins(sender.codec, &packet.payload);
+        let passes = match kind {
+            Kind::Audio => unsent <= limits::AUDIO_UNSENT,
+            Kind::Video => sender.valve.passes(unsent, packet.timestamp, begins_keyframe),
+        };
+        if !passes {
+            return false;
+        }
         let at = packet.arrived;
         let placed = sender.numbering.place(track, packet.sequence, packet.timestamp, at);
         let Some((sequence, timestamp)) = placed else { return false };
-        let (mid, pt, kind) = (sender.mid, sender.pt, sender.kind);
+        let (mid, pt) = (sender.mid, sender.pt);
         let payload = packet.payload.clone();
         let write = RtpWrite::new(pt, sequence.into(), timestamp, at, payload)
             .marker(packet.marker)
@@ -214,6 +176,13 @@ impl Session {
         let Some(stream) = api.stream_tx_by_mid(mid, None) else { return false };
         stream.write_rtp(write);
         true
+    }
+
+    /// Whether the peer needs a keyframe of track number `slot`, because its stream has drained.
+    pub(crate) fn wishes_keyframe(&mut self, now: Instant, slot: usize) -> bool {
+        let unsent = self.route.unsent();
+        let sender = self.sends.iter_mut().find(|sender| sender.slot == slot);
+        sender.is_some_and(|sender| sender.valve.wishes(now, unsent))
     }
 
     /// Asks the peer for a keyframe of track number `slot`; [`Session::advance`] sends it.
@@ -239,8 +208,12 @@ impl Session {
         &self.credentials.ufrag
     }
 
-    pub(crate) fn peers(&self) -> &[SocketAddr] {
-        &self.peers
+    pub(crate) fn route(&mut self) -> &mut Route {
+        &mut self.route
+    }
+
+    pub(crate) fn places(&self) -> impl DoubleEndedIterator<Item = Place> {
+        self.route.places()
     }
 
     pub(crate) fn paths(&self) -> &Paths {
@@ -274,15 +247,7 @@ impl Session {
                     break;
                 }
                 Ok(str0m::Output::Transmit(transmit)) => {
-                    let local = self.paths.local_for(transmit.source, self.heard_on);
-                    // STUN is 0..=3 (RFC 7983 section 7): a check is answered where it came from.
-                    let is_stun = transmit.contents.first().is_some_and(|byte| *byte <= 3);
-                    let mut to = transmit.destination;
-                    if !is_stun {
-                        self.sent_to = Some(to);
-                        to = self.nominated.unwrap_or(to);
-                    }
-                    out.send(local, to, &transmit.contents);
+                    self.transmit(now, &transmit, events, out);
                 }
                 Ok(str0m::Output::Event(event)) => self.translate(event, events),
                 Err(_) => {
@@ -299,6 +264,10 @@ impl Session {
             str0m::Event::Connected => {
                 self.connected = true;
                 events.push(SessionEvent::Connected);
+            }
+            str0m::Event::IceConnectionStateChange(state) => {
+                use IceConnectionState::{Completed, Connected};
+                self.routed = matches!(state, Connected | Completed);
             }
             str0m::Event::RtpPacket(packet) => {
                 let mid = packet.header.ext_vals.mid.or_else(|| self.mid_of(&packet));

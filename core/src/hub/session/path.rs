@@ -102,7 +102,7 @@ mod tests {
 
     fn addresses(interfaces: &[&str], public: &[&str]) -> Addresses {
         let ips = |list: &[&str]| list.iter().map(|ip| ip.parse().unwrap()).collect();
-        Addresses { udp: vec![], interfaces: ips(interfaces), public: ips(public) }
+        Addresses { interfaces: ips(interfaces), public: ips(public), ..Addresses::default() }
     }
 
     fn at(text: &str) -> SocketAddr {

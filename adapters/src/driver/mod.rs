@@ -1,28 +1,36 @@
 //! The one event loop: it waits for facts, feeds them to the machine and does the errands that the
 //! machine leaves. It knows neither what the machine is nor which runtime it waits on.
 
+mod alarm;
+mod walk;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use async_channel::{Receiver, Sender, TrySendError};
+use async_channel::{Receiver, Sender};
 use farcast_core::http::{CallError, Reply};
-use farcast_core::machine::{BindId, CallId, ConnectionId, Input, Machine, Output, RequestId};
+use farcast_core::machine::{
+    BindId, CallId, ConnectionId, Door, Input, Machine, RequestId, StreamId,
+};
 use farcast_core::outbox::Outbox;
 use futures_lite::Stream;
 
 use crate::batch::Batch;
+use crate::door::{Arrival, Seat};
 use crate::link::{Errand, Fact, ToPeer};
 use crate::observer::{Observer, Traffic};
+use crate::reach::{self, Reach};
 use crate::runtime::Runtime;
-use crate::sockets::Sockets;
+use crate::sockets::{self, Sockets};
+use crate::streams::{self, Streams, Wire};
+use alarm::Alarm;
 
-/// Reads of UDP sockets in a row before a fact gets its turn. One read may bring megabytes.
+/// Reads of sockets in a row before others get their turn. One read may bring megabytes.
 const READS: u32 = 4;
 /// Turns in a row before the other tasks of this thread get theirs.
 const TURNS: u32 = 32;
@@ -33,7 +41,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_millis(200);
 
 /// How the tasks around the driver reach it and are reached.
-pub struct Links {
+pub struct Links<T> {
+    /// Byte streams that somebody opened; when all senders are gone, none will be.
+    pub arrivals: Receiver<Arrival<T>>,
     /// What the tasks tell. When all senders are gone, the driver stops the machine.
     pub facts: Receiver<Fact>,
     /// Takes the calls that the machine wants made.
@@ -45,7 +55,7 @@ pub async fn run<R: Runtime>(
     runtime: &R,
     machine: impl Machine,
     sockets: Sockets<R::Udp>,
-    links: Links,
+    links: Links<R::Tcp>,
     observer: impl Observer,
 ) {
     let mut alarm = Alarm::new(|at| runtime.sleep_until(at));
@@ -53,6 +63,9 @@ pub async fn run<R: Runtime>(
         runtime,
         machine,
         sockets,
+        streams: Streams::default(),
+        reach: Reach::default(),
+        arrivals: Some(Box::pin(links.arrivals)),
         observer,
         facts: Some(Box::pin(links.facts)),
         calls: links.calls,
@@ -64,7 +77,8 @@ pub async fn run<R: Runtime>(
         last_request: 0,
         connections: HashMap::new(),
         turns: 0,
-        reads: 0,
+        source: 0,
+        in_a_row: 0,
         end: None,
     };
     while driver.end.is_none_or(|end| runtime.now() < end) {
@@ -79,6 +93,10 @@ struct Driver<'r, R: Runtime, M, O> {
     runtime: &'r R,
     machine: M,
     sockets: Sockets<R::Udp>,
+    streams: Streams<R::Tcp>,
+    reach: Reach<R>,
+    /// `None` once all senders are gone.
+    arrivals: Option<Pin<Box<Receiver<Arrival<R::Tcp>>>>>,
     observer: O,
     /// `None` once all senders are gone.
     facts: Option<Pin<Box<Receiver<Fact>>>>,
@@ -96,16 +114,45 @@ struct Driver<'r, R: Runtime, M, O> {
     connections: HashMap<ConnectionId, Sender<ToPeer>>,
     /// Turns since the other tasks had theirs.
     turns: u32,
-    /// Reads since the facts were looked at.
-    reads: u32,
+    /// Whose turn it is, in the order of [`SOURCES`].
+    source: usize,
+    /// Turns that it had in a row.
+    in_a_row: u32,
     end: Option<Instant>,
 }
 
+/// Where facts come from.
+#[derive(Clone, Copy)]
+enum Source {
+    Sockets,
+    Streams,
+    Reach,
+    Arrivals,
+    Told,
+}
+
+/// All of them, in the order of their turns.
+const SOURCES: [Source; 5] =
+    [Source::Sockets, Source::Streams, Source::Reach, Source::Arrivals, Source::Told];
+
+impl Source {
+    /// Turns that it may have in a row.
+    fn turns(self) -> u32 {
+        match self {
+            Source::Sockets | Source::Streams => READS,
+            Source::Reach | Source::Arrivals | Source::Told => 1,
+        }
+    }
+}
+
 /// What the driver does next.
-enum Turn {
-    /// The batch holds what a socket brought.
-    Read,
-    FailedRead,
+enum Turn<R: Runtime> {
+    /// A socket brought something.
+    Socket(sockets::News),
+    /// A stream did, or was written to.
+    Stream(streams::News),
+    Reach(reach::News<R>),
+    Arrival(Box<Arrival<R::Tcp>>),
     Answer(Answer),
     Fact(Fact),
     /// All senders of facts are gone.
@@ -117,13 +164,15 @@ enum Turn {
 /// A fact that an errand of the machine's brings at once.
 enum Answer {
     Bound { bind: BindId, result: Result<SocketAddr, String> },
+    Listening { bind: BindId, result: Result<SocketAddr, String> },
     Lost { connection: ConnectionId },
     NotCalled { call: CallId, why: &'static str },
 }
 
 impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
-    /// Finds what to do next, always in the same order: sockets, answers, facts, the deadline.
-    fn poll_turn<S, F>(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm<S, F>) -> Poll<Turn>
+    /// Finds what to do next, always in the same order: what writing to streams has changed, the
+    /// sources in turn, the deadline.
+    fn poll_turn<S, F>(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm<S, F>) -> Poll<Turn<R>>
     where
         S: Fn(Instant) -> F,
         F: Future<Output = ()>,
@@ -134,17 +183,21 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
             return Poll::Pending;
         }
         self.turns += 1;
-        let sated = self.reads == READS;
-        if !sated && let read @ Poll::Ready(_) = self.poll_read(cx) {
-            return read;
+        if let Some(news) = self.streams.next_change() {
+            return Poll::Ready(Turn::Stream(news));
         }
-        self.reads = 0;
-        if let told @ Poll::Ready(_) = self.poll_told(cx) {
-            return told;
+        for _ in SOURCES {
+            let source = SOURCES[self.source];
+            if let turn @ Poll::Ready(_) = self.poll_source(source, cx) {
+                self.in_a_row += 1;
+                if self.in_a_row == source.turns() {
+                    self.pass_on();
+                }
+                return turn;
+            }
+            self.pass_on();
         }
-        if sated && let read @ Poll::Ready(_) = self.poll_read(cx) {
-            return read;
-        }
+        self.source = 0;
         if alarm.poll(cx, self.wake_at()).is_ready() {
             return Poll::Ready(Turn::Alarm);
         }
@@ -152,13 +205,33 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
         Poll::Pending
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
-        let result = ready!(self.sockets.poll_recv(cx, &mut self.batch));
-        self.reads += 1;
-        Poll::Ready(if result.is_ok() { Turn::Read } else { Turn::FailedRead })
+    fn pass_on(&mut self) {
+        self.source = (self.source + 1) % SOURCES.len();
+        self.in_a_row = 0;
     }
 
-    fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    fn poll_source(&mut self, source: Source, cx: &mut Context<'_>) -> Poll<Turn<R>> {
+        match source {
+            Source::Sockets => self.sockets.poll(cx, &mut self.batch).map(Turn::Socket),
+            Source::Streams => self.streams.poll(cx).map(Turn::Stream),
+            Source::Reach => self.reach.poll(cx, self.runtime).map(Turn::Reach),
+            Source::Arrivals => self.poll_arrivals(cx),
+            Source::Told => self.poll_told(cx),
+        }
+    }
+
+    fn poll_arrivals(&mut self, cx: &mut Context<'_>) -> Poll<Turn<R>> {
+        let Some(arrivals) = &mut self.arrivals else {
+            return Poll::Pending;
+        };
+        if let Some(arrival) = ready!(arrivals.as_mut().poll_next(cx)) {
+            return Poll::Ready(Turn::Arrival(Box::new(arrival)));
+        }
+        self.arrivals = None;
+        Poll::Pending
+    }
+
+    fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Turn<R>> {
         if let Some(answer) = self.answers.pop_front() {
             return Poll::Ready(Turn::Answer(answer));
         }
@@ -176,20 +249,33 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
 
     fn wake_at(&self) -> Instant {
         let longest = self.runtime.now() + LONGEST_SLEEP;
-        [self.machine.deadline(), self.end].into_iter().flatten().fold(longest, Instant::min)
+        let streams = self.streams.deadline();
+        [self.machine.deadline(), streams, self.end]
+            .into_iter()
+            .flatten()
+            .fold(longest, Instant::min)
     }
 
     /// Feeds the machine what this turn brought, and the deadline if it has come meanwhile: so
     /// timers are as prompt under load as without.
-    fn feed(&mut self, now: Instant, turn: Turn) {
+    fn feed(&mut self, now: Instant, turn: Turn<R>) {
         match turn {
-            Turn::Read => self.read(now),
-            Turn::FailedRead => self.traffic.failed_reads += 1,
+            Turn::Socket(sockets::News::Datagrams) => self.read(now),
+            Turn::Socket(sockets::News::Unreachable { local, peer, icmp }) => {
+                self.tell(now, Input::Unreachable { local, peer, icmp });
+            }
+            Turn::Socket(sockets::News::Failed(_)) => self.traffic.failed_reads += 1,
+            Turn::Stream(news) => {
+                self.machine.handle(now, self.streams.input(&news), &mut self.outbox);
+            }
+            Turn::Reach(news) => self.reached(now, news),
+            Turn::Arrival(arrival) => self.arrived(now, *arrival),
             Turn::Answer(answer) => self.tell(now, answer.into()),
             Turn::Fact(fact) => self.hear(now, fact),
             Turn::Alone => self.stop(now),
             Turn::Alarm => {}
         }
+        self.streams.expire(now);
         if self.machine.deadline().is_some_and(|at| at <= now) {
             self.tell(now, Input::Timeout);
         }
@@ -203,6 +289,40 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
                 self.machine.handle(now, Input::Datagrams(datagrams), &mut self.outbox);
             }
         });
+    }
+
+    fn reached(&mut self, now: Instant, news: reach::News<R>) {
+        match news {
+            reach::News::Connected { connect, result } => {
+                let result = result.and_then(|stream| {
+                    let local = self.runtime.near_end(&stream)?;
+                    let stream = self.open(Wire::new(stream), None);
+                    Ok((stream.ok_or_else(|| io::Error::other("too many streams"))?, local))
+                });
+                let result = result.map_err(|error| error.to_string());
+                self.tell(now, Input::Connected { connect, result });
+            }
+            reach::News::Accepted { stream, peer } => {
+                // Who has no address any more has left again.
+                let Ok(local) = self.runtime.near_end(&stream) else { return };
+                if let Some(stream) = self.open(Wire::new(stream), None) {
+                    let door = Door::Listener;
+                    self.tell(now, Input::Accepted { stream, door, local, peer });
+                }
+            }
+        }
+    }
+
+    fn arrived(&mut self, now: Instant, arrival: Arrival<R::Tcp>) {
+        let Arrival { wire, door, local, peer, seat } = arrival;
+        if let Some(stream) = self.open(wire, Some(seat)) {
+            self.tell(now, Input::Accepted { stream, door, local, peer });
+        }
+    }
+
+    /// The new stream's name; `None` if there are too many.
+    fn open(&mut self, wire: Wire<R::Tcp>, seat: Option<Seat>) -> Option<StreamId> {
+        (!self.streams.is_full()).then(|| self.streams.add(wire, seat))
     }
 
     fn hear(&mut self, now: Instant, fact: Fact) {
@@ -246,113 +366,17 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
     fn tell(&mut self, now: Instant, input: Input<'_>) {
         self.machine.handle(now, input, &mut self.outbox);
     }
-
-    /// Does what the machine left: datagrams first, then the errands in their order.
-    async fn walk(&mut self, now: Instant) {
-        let mut outbox = mem::take(&mut self.outbox);
-        for run in outbox.transmits() {
-            match self.sockets.send(&run) {
-                Ok(()) => {
-                    self.traffic.datagrams_out += run.datagrams().len() as u64;
-                    self.traffic.bytes_out += run.payload.len() as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.traffic.dropped_runs += 1;
-                }
-                Err(_) => self.traffic.failed_runs += 1,
-            }
-        }
-        for errand in outbox.errands() {
-            self.run_errand(now, errand).await;
-        }
-        outbox.clear();
-        self.outbox = outbox;
-        if self.traffic != Traffic::default() {
-            self.observer.traffic(&mem::take(&mut self.traffic));
-        }
-    }
-
-    async fn run_errand(&mut self, now: Instant, errand: Output) {
-        match errand {
-            Output::Bind { bind, near } => {
-                let bound = self.runtime.bind(near).await.and_then(|udp| self.sockets.add(udp));
-                let result = bound.map_err(|error| error.to_string());
-                self.answers.push_back(Answer::Bound { bind, result });
-            }
-            Output::Unbind { local } => self.sockets.remove(local),
-            Output::Reply { id, reply } => {
-                if let Some(answer) = self.requests.remove(&id) {
-                    // Who asked may be gone, and has room otherwise.
-                    answer.try_send(reply).ok();
-                }
-            }
-            Output::Write { connection, text } => self.write(connection, ToPeer::Text(text)),
-            Output::Close { connection, reason } => self.write(connection, ToPeer::Close(reason)),
-            Output::Call { call, request } => {
-                if let Err(error) = self.calls.try_send(Errand { call, request }) {
-                    let why = match error {
-                        TrySendError::Full(_) => "too many calls are under way",
-                        TrySendError::Closed(_) => "this process makes no calls any more",
-                    };
-                    self.answers.push_back(Answer::NotCalled { call, why });
-                }
-            }
-            Output::Report(report) => self.observer.report(now, &report),
-            Output::Listen { .. }
-            | Output::Unlisten { .. }
-            | Output::Connect { .. }
-            | Output::Read { .. }
-            | Output::End { .. } => {}
-        }
-    }
-
-    /// Drops a connection that is too slow: without its sender, the connection's task ends.
-    fn write(&mut self, connection: ConnectionId, message: ToPeer) {
-        let Some(writer) = self.connections.get(&connection) else {
-            return;
-        };
-        // A writer that is closed already says by itself how its connection ended.
-        if let Err(TrySendError::Full(_)) = writer.try_send(message) {
-            self.connections.remove(&connection);
-            self.answers.push_back(Answer::Lost { connection });
-        }
-    }
 }
 
 impl From<Answer> for Input<'_> {
     fn from(answer: Answer) -> Self {
         match answer {
             Answer::Bound { bind, result } => Input::Bound { bind, result },
+            Answer::Listening { bind, result } => Input::Listening { bind, result },
             Answer::Lost { connection } => Input::Left { connection, clean: false },
             Answer::NotCalled { call, why } => {
                 Input::Answered { call, result: Err(CallError(why.to_owned())) }
             }
         }
-    }
-}
-
-/// A timer that is set anew only for an earlier instant. Deadlines mostly move on with every
-/// packet; then the old timer rings early, once, instead of being replaced with every packet.
-struct Alarm<S, F> {
-    sleep_until: S,
-    rings: Option<Instant>,
-    sleep: Pin<Box<Option<F>>>,
-}
-
-impl<S: Fn(Instant) -> F, F: Future<Output = ()>> Alarm<S, F> {
-    fn new(sleep_until: S) -> Self {
-        Alarm { sleep_until, rings: None, sleep: Box::pin(None) }
-    }
-
-    /// Ready at `at` or earlier.
-    fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        if self.rings.is_none_or(|rings| at < rings) {
-            self.rings = Some(at);
-            self.sleep.set(Some((self.sleep_until)(at)));
-        }
-        let sleep = self.sleep.as_mut().as_pin_mut().expect("it was set when `rings` was");
-        ready!(sleep.poll(cx));
-        self.rings = None;
-        Poll::Ready(())
     }
 }

@@ -78,7 +78,7 @@ pub enum Input<'a> {
         /// Bytes that still wait; 0: none any more.
         bytes: usize,
     },
-    /// A stream is gone, whoever ended it; nothing more comes from it or may be written to it.
+    /// A stream is gone; nothing more comes from it or may be written to it.
     Ended {
         /// Which stream.
         stream: StreamId,
@@ -235,8 +235,8 @@ pub enum Output {
         /// Whether to read.
         on: bool,
     },
-    /// End a stream as soon as the kernel has taken what was written; nothing is read any more.
-    /// [`Input::Ended`] follows, and no other fact about it before.
+    /// End a stream as soon as the kernel has taken what was written; nothing is read any more,
+    /// and no [`Input::Ended`] follows.
     End {
         /// Which stream.
         stream: StreamId,

@@ -189,7 +189,7 @@ impl Stage {
         for bytes in pieces {
             heard.push(self.feed(Input::Bytes { stream, bytes }));
         }
-        self.now += limits::STRANGER;
+        self.now += limits::STREAM_STRANGER;
         heard.push(self.feed(Input::Timeout));
         let ended: Vec<StreamId> = heard.into_iter().flat_map(|heard| heard.ended).collect();
         assert_eq!(ended, [stream], "a stranger is sent away once");

@@ -10,7 +10,6 @@ export function figures(stats) {
     stats.roundTripTime !== null && `rtt ${Math.round(stats.roundTripTime)} ms`,
     stats.jitterBufferDelay !== null && `buffer ${stats.jitterBufferDelay.toFixed(1)} ms`,
     `lost ${stats.packetsLost}`,
-    stats.candidateType && `${stats.candidateType}/${stats.protocol}`,
   ];
   const written = parts.filter((part) => typeof part === 'string' && part !== '');
   // Lines may break between figures, not within one.

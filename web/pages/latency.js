@@ -13,7 +13,7 @@ import { showReadings } from './latency/readings.js';
 import { routeFrom } from './latency/route.js';
 import { decode } from './latency/timecode.js';
 import {
-  button, element, fillCodecs, input, parameters, select, showState, video, viewing,
+  button, element, fillCodecs, input, parameters, select, showPath, showState, video, viewing,
 } from './page.js';
 
 const READINGS_EVERY_MS = 500;
@@ -121,8 +121,11 @@ function route() {
 
 async function showFigures() {
   const stats = await loop?.stats();
-  element('local-figures').textContent = stats?.local ? figures(stats.local) : '';
-  element('remote-figures').textContent = stats?.remote ? figures(stats.remote) : '';
+  for (const side of /** @type {const} */ (['local', 'remote'])) {
+    const measured = stats?.[side];
+    element(`${side}-figures`).textContent = measured ? figures(measured) : '';
+    showPath(`${side}-path`, measured?.path ?? '');
+  }
 }
 
 function reset() {

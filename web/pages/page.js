@@ -3,6 +3,7 @@
 import { videoCodecs } from '../sdk/tracks.js';
 
 /** @typedef {import('../sdk/events.js').State} State */
+/** @typedef {import('../sdk/stats.js').Path} Path */
 
 /**
  * @param {string} id
@@ -68,4 +69,24 @@ export function showState(state) {
   const shown = element('state');
   shown.textContent = state;
   shown.dataset.state = state;
+}
+
+/** @type {Record<Path, string>} */
+const PATHS = {
+  UDP: 'Media takes the fastest way, straight to the node over UDP.',
+  'ICE-TCP': 'UDP does not pass here: media goes straight to the node over TCP.',
+  'TURN/UDP': 'Media passes a TURN server, which is reached over UDP.',
+  'TURN/TCP': 'UDP does not pass here: media passes a TURN server, which is reached over TCP.',
+  'TURN/TLS': 'Little passes here: media passes a TURN server, inside TLS as web pages are.',
+  '': '',
+};
+
+/**
+ * @param {string} id
+ * @param {Path} path
+ */
+export function showPath(id, path) {
+  const shown = element(id);
+  shown.textContent = path;
+  shown.title = PATHS[path];
 }

@@ -1,7 +1,9 @@
 // Embed Player: finds a node, plays, waits, comes back; all by itself.
 
 import { Farcast, STATE } from '../sdk/farcast.js';
-import { button, element, parameters, showState, video, viewing } from './page.js';
+import {
+  button, element, parameters, showPath, showState, video, viewing,
+} from './page.js';
 
 const given = parameters();
 const name = given.stream;
@@ -25,6 +27,7 @@ function start(/** @type {string} */ streamName) {
       show();
     });
   }
+  stream.on('path', (path) => showPath('path', path));
   show();
   stream.play();
 }

@@ -4,7 +4,7 @@ import { Farcast, STATE } from '../sdk/farcast.js';
 import { chosenCamera, chosenMicrophone, fillDevices } from './devices.js';
 import { figures } from './figures.js';
 import {
-  button, element, fillCodecs, input, parameters, select, showState, video,
+  button, element, fillCodecs, input, parameters, select, showPath, showState, video,
 } from './page.js';
 
 /** @typedef {import('../sdk/session.js').Session} Session */
@@ -65,6 +65,7 @@ function create(side, options) {
     latest = stream;
     refresh();
   });
+  stream.on('path', (path) => showPath(`${side}-path`, path));
   streams[side] = stream;
   latest = stream;
   return stream;

@@ -3,13 +3,13 @@
 /**
  * @typedef {'NO_CAMERA' | 'PERMISSION_DENIED' | 'CAMERA_BUSY' | 'INSECURE_PAGE' | 'BAD_ADDRESS'
  *   | 'UNKNOWN_STREAM' | 'ALREADY_PUBLISHED' | 'WRONG_TOKEN' | 'NOT_ALLOWED' | 'CODEC_NOT_OFFERED'
- *   | 'NODE_DOWN' | 'NODE_FULL' | 'UDP_BLOCKED' | 'CONNECTION_LOST' | 'ENDED' | 'REFUSED'
+ *   | 'NODE_DOWN' | 'NODE_FULL' | 'MEDIA_BLOCKED' | 'CONNECTION_LOST' | 'ENDED' | 'REFUSED'
  *   | 'CLOSED'} ErrorCode
  */
 
 /** Errors that trying again, perhaps elsewhere, can mend. */
 const PASSING = new Set([
-  'UNKNOWN_STREAM', 'NODE_DOWN', 'NODE_FULL', 'UDP_BLOCKED', 'CONNECTION_LOST',
+  'UNKNOWN_STREAM', 'NODE_DOWN', 'NODE_FULL', 'MEDIA_BLOCKED', 'CONNECTION_LOST',
 ]);
 
 export class FarcastError extends Error {
@@ -100,11 +100,17 @@ export function nodeDown(addresses) {
     + 'we keep trying.');
 }
 
-/** @param {string} node */
-export function udpBlocked(node) {
-  return new FarcastError('UDP_BLOCKED',
-    `Signalling with ${new URL(node).host} works, but no media gets through: a firewall blocks `
-    + 'UDP here; allow UDP to that address, or use another network.');
+/**
+ * @param {string} node
+ * @param {string[]} ways that were tried: UDP, TCP, TURN
+ */
+export function mediaBlocked(node, ways) {
+  const [last, ...others] = ways.toReversed();
+  const tried = others.length > 0 ? `${others.toReversed().join(', ')} or ${last}` : last;
+  return new FarcastError('MEDIA_BLOCKED',
+    `Signalling with ${new URL(node).host} works, but no media gets through over ${tried}: `
+    + `a firewall is in the way; allow ${others.length > 0 ? 'one of them' : 'that'} to the `
+    + 'node’s address, or use another network.');
 }
 
 /** @param {string} node */

@@ -42,7 +42,7 @@ export class Retries {
   allows(role, { code, passing }) {
     if (role !== 'publish') return passing;
     // Somebody stands before the camera: a first failure is theirs to mend.
-    if (code === 'UDP_BLOCKED') return this.#wasGood;
+    if (code === 'MEDIA_BLOCKED') return this.#wasGood;
     const perhapsOurselves = this.#wasGood && this.#backoff.attempts < TRIES_AGAINST_OURSELVES;
     return passing || (code === 'ALREADY_PUBLISHED' && perhapsOurselves);
   }

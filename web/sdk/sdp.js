@@ -39,6 +39,14 @@ export function credentialFragment(sdp) {
 }
 
 /**
+ * Whether the node can be reached by ICE over TCP (RFC 6544).
+ * @param {string} sdp
+ */
+export function offersTcp(sdp) {
+  return linesOf(sdp).some((line) => /^a=candidate:\S+ \d+ tcp /i.test(line));
+}
+
+/**
  * The node's description with the credentials and candidates of its fragment in place of the old.
  * @param {string} sdp
  * @param {string} fragment

@@ -18,6 +18,8 @@ import { Timers } from './timers.js';
  * @property {string} [state]
  * @property {string} [reason]
  * @property {string} [node]
+ * @property {RTCIceServer[]} [iceServers]
+ * @property {number} [iceServersTtl] seconds
  * @property {number} [status]
  * @property {string} [title]
  * @property {string} [detail]

@@ -12,7 +12,10 @@
  * @property {number | null} jitterBufferDelay milliseconds a frame, since the last call
  * @property {string} candidateType of the path in use at our end: host, srflx, prflx, relay
  * @property {string} protocol of that path: udp or tcp
+ * @property {Path} path how media gets to the node and back
  */
+
+/** @typedef {'UDP' | 'ICE-TCP' | 'TURN/UDP' | 'TURN/TCP' | 'TURN/TLS' | ''} Path `''`: unknown */
 
 /** @typedef {Map<string, any>} Report */
 
@@ -25,6 +28,7 @@ export function summary(report, before) {
   const rtp = [...report.values()].filter(isMedia);
   const video = rtp.find(({ kind }) => kind === 'video') ?? {};
   const pair = selectedPair(report);
+  const local = report.get(pair?.localCandidateId);
   const codec = report.get(video.codecId ?? rtp[0]?.codecId)?.mimeType ?? '';
   return {
     bitrate: sum(rtp.map((each) => bitrate(each, before?.get(each.id)))),
@@ -35,8 +39,9 @@ export function summary(report, before) {
     packetsLost: packetsLost(report),
     roundTripTime: milliseconds(pair?.currentRoundTripTime),
     jitterBufferDelay: jitterBufferDelay(video, before?.get(video.id)),
-    candidateType: report.get(pair?.localCandidateId)?.candidateType ?? '',
-    protocol: report.get(pair?.localCandidateId)?.protocol ?? '',
+    candidateType: local?.candidateType ?? '',
+    protocol: local?.protocol ?? '',
+    path: pathOf(report),
   };
 }
 
@@ -53,6 +58,22 @@ export function hasPicture(report) {
 export function bytesReceived(report) {
   const inbound = [...report.values()].filter(({ type }) => type === 'inbound-rtp');
   return sum(inbound.map((entry) => entry.bytesReceived ?? 0));
+}
+
+/** @type {Record<string, Path>} */
+const DIRECT = { udp: 'UDP', tcp: 'ICE-TCP' };
+/** @type {Record<string, Path>} */
+const RELAYED = { udp: 'TURN/UDP', tcp: 'TURN/TCP', tls: 'TURN/TLS' };
+
+/**
+ * @param {Report} report
+ * @returns {Path}
+ */
+export function pathOf(report) {
+  const local = report.get(selectedPair(report)?.localCandidateId);
+  // A relayed candidate speaks UDP to the node, however we speak to the relay.
+  const relayed = local?.relayProtocol || local?.candidateType === 'relay';
+  return (relayed ? RELAYED[local.relayProtocol] : DIRECT[local?.protocol]) ?? '';
 }
 
 /** @param {any} entry */

@@ -29,7 +29,7 @@ import { Timers } from './timers.js';
 /** So that all viewers of a stream do not come back in the same instant. */
 const SPREAD_MS = 500;
 
-/** Emits `state`, each state by its name, and `error`. */
+/** Emits `state`, each state by its name, `path` when that changes, and `error`. */
 export class Stream extends Stateful {
   #world;
   #session;
@@ -49,6 +49,8 @@ export class Stream extends Stateful {
   /** The WebSocket whose node remembers that we wait. @type {Signalling | null} */
   #waitingOn = null;
   #attempt = 0;
+  /** @type {import('./stats.js').Path} */
+  #path = '';
 
   /**
    * @param {World} world
@@ -66,6 +68,11 @@ export class Stream extends Stateful {
 
   get name() {
     return this.#options.name;
+  }
+
+  /** How media gets through, '' while that is unknown. */
+  get path() {
+    return this.#path;
   }
 
   async publish() {
@@ -185,7 +192,7 @@ export class Stream extends Stateful {
   async #giveUpName(link) {
     const session = this.#peer?.session;
     this.#peer?.close();
-    this.#peer = null;
+    this.#use(null);
     // That the session is gone already is just as good.
     if (session) await link.request({ type: 'stop', session }).catch(() => {});
   }
@@ -197,6 +204,7 @@ export class Stream extends Stateful {
     const peer = new Peer(this.#world, link, this.#session.mediaOptions, { type, stream, token });
     this.#next = peer;
     peer.on('connected', () => this.#promote(peer));
+    peer.on('path', () => this.#followPath());
     peer.on('lost', (error) => {
       // With the next session under way nobody needs the last one.
       if (peer === (this.#next ?? this.#peer)) this.#recover(error);
@@ -219,11 +227,24 @@ export class Stream extends Stateful {
     if (peer !== this.#next) return;
     if (playing && this.#peer) this.#display?.show(peer.tracks);
     this.#peer?.stop();
-    this.#peer = peer;
+    this.#use(peer);
     this.#next = null;
     this.#retries.succeed();
     this.#session.sweep();
     this.enter(playing ? STATE.PLAYING : STATE.PUBLISHING);
+  }
+
+  /** @param {Peer | null} peer */
+  #use(peer) {
+    this.#peer = peer;
+    this.#followPath();
+  }
+
+  #followPath() {
+    const path = this.#peer?.path ?? '';
+    if (path === this.#path) return;
+    this.#path = path;
+    this.emit('path', path, this);
   }
 
   /** @param {import('./errors.js').FarcastError} error */
@@ -240,7 +261,7 @@ export class Stream extends Stateful {
     this.#next?.close();
     this.#next = null;
     this.#peer?.stop();
-    this.#peer = null;
+    this.#use(null);
     this.#waitingOn = link;
     this.#retries.succeed();
     this.#display?.clear();
@@ -289,7 +310,7 @@ export class Stream extends Stateful {
     this.#timers.clear();
     waitingOn?.send({ type: 'forget', stream: this.name });
     this.#peer?.stop();
-    this.#peer = null;
+    this.#use(null);
     this.#source?.close();
     this.#source = null;
     this.#display?.remove();

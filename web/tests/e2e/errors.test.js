@@ -90,7 +90,7 @@ test('where no media gets through, the page tells so', async (t) => {
   await publisher.connect(node);
   await publisher.tryToPublish();
   await shows(publisher.page, 'FAILED');
-  await says(publisher.page, /works, but no media gets through: a firewall blocks UDP/);
+  await says(publisher.page, /works, but no media gets through over UDP.*: a firewall is in/);
 });
 
 test('a node that is down is named, and used when it is back', async (t) => {

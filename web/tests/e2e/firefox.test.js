@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { newPage, openChromium, openFirefoxPage } from './support/browsers.js';
 import { demo } from './support/nodes.js';
-import { Player, Publisher, isMoving, says } from './support/pages.js';
+import { Player, Publisher, isMoving, says, showsPath } from './support/pages.js';
 
 const FRAMES_PER_SECOND = 15;
 
@@ -19,6 +19,7 @@ test('Firefox plays what Chromium publishes', async (t) => {
   await player.open(origin);
   await player.shows('PLAYING');
   await player.settled(FRAMES_PER_SECOND);
+  await showsPath(player.page, 'path', /^UDP$/);
   const seen = await player.watch();
   t.diagnostic(JSON.stringify(seen));
   assert.ok(seen.decoded >= FRAMES_PER_SECOND, JSON.stringify(seen));

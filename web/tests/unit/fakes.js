@@ -20,8 +20,8 @@ export class FakeWorld {
       }
     };
     this.RTCPeerConnection = class extends FakeConnection {
-      constructor() {
-        super();
+      constructor(configuration) {
+        super(configuration);
         world.connections.push(this);
       }
     };
@@ -124,6 +124,14 @@ class FakeConnection {
   frames = 0;
   transceivers = [];
   currentRemoteDescription = null;
+  /** The local candidate in use. */
+  local = { candidateType: 'host', protocol: 'udp' };
+  /** What was done, in order. */
+  steps = [];
+
+  constructor(configuration) {
+    this.configuration = configuration;
+  }
 
   addTransceiver(what, init) {
     const sender = { getParameters: () => ({}), setParameters: async () => {} };
@@ -140,14 +148,28 @@ class FakeConnection {
     return { type: 'offer', sdp: 'v=0\r\nm=video 9 x 96\r\na=ice-ufrag:u\r\na=ice-pwd:p\r\n' };
   }
 
-  async setLocalDescription() {}
+  setConfiguration(configuration) {
+    const { bundlePolicy } = this.configuration;
+    if (configuration.bundlePolicy !== bundlePolicy) throw new Error('InvalidModificationError');
+    this.configuration = configuration;
+    this.steps.push('configuration');
+  }
+
+  async setLocalDescription() {
+    this.steps.push('local');
+  }
 
   async setRemoteDescription(description) {
+    this.steps.push('remote');
     this.currentRemoteDescription = description;
   }
 
   async getStats() {
-    return new Map([['V', { type: 'inbound-rtp', framesDecoded: this.frames }]]);
+    return new Map(Object.entries({
+      V: { type: 'inbound-rtp', framesDecoded: this.frames },
+      P: { type: 'candidate-pair', selected: true, localCandidateId: 'L' },
+      L: { type: 'local-candidate', ...this.local },
+    }));
   }
 
   /** Media passes, and its first frame is here. */

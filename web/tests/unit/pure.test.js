@@ -6,9 +6,9 @@ import { Backoff } from '../../sdk/backoff.js';
 import {
   askBalancers, balancerAddress, nodeOf, signallingAddress,
 } from '../../sdk/balancer.js';
-import { captureError, refusal } from '../../sdk/errors.js';
-import { candidateFragment, credentialFragment, withIce } from '../../sdk/sdp.js';
-import { summary } from '../../sdk/stats.js';
+import { captureError, mediaBlocked, refusal } from '../../sdk/errors.js';
+import { candidateFragment, credentialFragment, offersTcp, withIce } from '../../sdk/sdp.js';
+import { pathOf, summary } from '../../sdk/stats.js';
 import { codecPreferences, videoCodecs } from '../../sdk/tracks.js';
 
 const PAGE = 'https://farcast.example/publish';
@@ -103,6 +103,12 @@ test('a restart replaces ICE and nothing else', () => {
   ]);
 });
 
+test('an answer tells whether there is a way over TCP', () => {
+  assert.equal(offersTcp(ANSWER), false);
+  const passive = 'a=candidate:2 1 tcp 1 192.0.2.1 443 typ host tcptype passive';
+  assert.equal(offersTcp(`${ANSWER}${passive}\r\n`), true);
+});
+
 const CODECS = [
   { mimeType: 'video/VP8' },
   { mimeType: 'video/rtx' },
@@ -140,6 +146,13 @@ test('who publishes a name already is in the node’s own words', () => {
   assert.equal(refusal({ status: 409, detail }, 'stream1', 'wss://edge1/ws').message, detail);
 });
 
+test('where no media gets through, exactly the ways that were tried are named', () => {
+  const said = (...ways) => mediaBlocked('wss://edge1/ws', ways).message;
+  assert.match(said('UDP'), /through over UDP: .*; allow that to/);
+  assert.match(said('UDP', 'TURN'), /through over UDP or TURN: .*; allow one of them to/);
+  assert.match(said('UDP', 'TCP', 'TURN'), /through over UDP, TCP or TURN: /);
+});
+
 test('what a camera refuses is told apart', () => {
   const named = (name) => captureError(Object.assign(new Error('x'), { name }), 'camera').code;
   assert.equal(named('NotFoundError'), 'NO_CAMERA');
@@ -163,4 +176,24 @@ test('figures count from one report to the next', () => {
   assert.equal(figures.roundTripTime, 90);
   assert.equal(figures.packetsLost, 2);
   assert.equal(figures.candidateType, 'srflx');
+  assert.equal(figures.path, 'UDP');
+});
+
+const PATHS = [
+  ['', { candidateType: 'host' }],
+  ['UDP', { candidateType: 'prflx', protocol: 'udp' }],
+  ['ICE-TCP', { candidateType: 'host', protocol: 'tcp' }],
+  ['TURN/UDP', { candidateType: 'relay', protocol: 'udp', relayProtocol: 'udp' }],
+  ['TURN/TCP', { candidateType: 'relay', protocol: 'udp', relayProtocol: 'tcp' }],
+  ['TURN/TLS', { candidateType: 'relay', protocol: 'udp', relayProtocol: 'tls' }],
+  ['TURN/TLS', { candidateType: 'prflx', protocol: 'udp', relayProtocol: 'tls' }],
+  ['', { candidateType: 'relay', protocol: 'udp' }],
+];
+
+test('the path is read off our end of the pair in use', () => {
+  assert.equal(pathOf(new Map()), '');
+  for (const [path, local] of PATHS) {
+    const pair = { type: 'candidate-pair', selected: true, localCandidateId: 'L' };
+    assert.equal(pathOf(new Map([['P', pair], ['L', local]])), path, JSON.stringify(local));
+  }
 });

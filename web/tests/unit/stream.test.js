@@ -28,9 +28,9 @@ async function started(role) {
   return { ...scene, stream };
 }
 
-async function playing() {
+async function playing(more = {}) {
   const scene = await started('play');
-  await scene.world.socket.answer('play', { type: 'answer', session: 'one', sdp: SDP });
+  await scene.world.socket.answer('play', { type: 'answer', session: 'one', sdp: SDP, ...more });
   await scene.world.connection.flow();
   assert.equal(scene.stream.state, 'PLAYING');
   return scene;
@@ -211,11 +211,162 @@ test('ICE disconnected restarts at once, and gives up after three seconds', asyn
   assert.equal(world.connections.length, 2);
 });
 
+const RESTARTED = {
+  type: 'restarted', session: 'one', fragment: 'a=ice-ufrag:n\r\na=ice-pwd:n\r\n',
+};
+
+test('a node that answers a restart leaves TURN the time to connect', async () => {
+  const { world, stream, errors } = await playing();
+  world.connection.ice('disconnected');
+  await settled();
+  await world.socket.answer('restart', RESTARTED);
+  world.connection.ice('failed');
+  await world.pass(5900);
+  assert.deepEqual([stream.state, errors], ['PLAYING', []]);
+  assert.equal(world.socket.sent.filter(({ type }) => type === 'restart').length, 1);
+  world.connection.ice('connected');
+  await world.pass(1000);
+  assert.deepEqual([stream.state, errors], ['PLAYING', []]);
+});
+
+test('a restart that leads nowhere ends the session', async () => {
+  const { world, errors } = await playing();
+  world.connection.ice('disconnected');
+  await settled();
+  await world.socket.answer('restart', RESTARTED);
+  await world.pass(6500);
+  assert.deepEqual(errors, ['CONNECTION_LOST']);
+});
+
+test('a path that breaks is repaired before the session is given up', async () => {
+  const { world, errors } = await playing();
+  world.connection.connectionState = 'failed';
+  world.connection.ice('failed');
+  world.connection.onconnectionstatechange();
+  await settled();
+  assert.equal(world.socket.last('restart').session, 'one');
+  assert.deepEqual(errors, []);
+});
+
 test('no media though signalling works means a firewall', async () => {
   const { world, errors } = await started('play');
   await world.socket.answer('play', { type: 'answer', session: 'one', sdp: SDP });
   await world.pass(10_000);
-  assert.deepEqual(errors, ['UDP_BLOCKED']);
+  assert.deepEqual(errors, ['MEDIA_BLOCKED']);
+});
+
+test('the ways that were tried are those that the node named', async () => {
+  const { world, stream } = await started('play');
+  const said = [];
+  stream.on('error', ({ message }) => said.push(message));
+  const sdp = `${SDP}a=candidate:1 1 tcp 1 192.0.2.1 443 typ host tcptype passive\r\n`;
+  await world.socket.answer('play', { type: 'answer', session: 'one', sdp, ...given('one') });
+  await world.pass(10_000);
+  assert.match(said[0], /over UDP, TCP or TURN:/);
+});
+
+test('pairs that fail early are not the end while others may come', async () => {
+  const { world, stream, errors } = await started('play');
+  await world.socket.answer('play', { type: 'answer', session: 'one', sdp: SDP });
+  world.connection.connectionState = 'failed';
+  world.connection.ice('failed');
+  world.connection.onconnectionstatechange();
+  await world.pass(9000);
+  assert.deepEqual(errors, []);
+  await world.connection.flow();
+  assert.equal(stream.state, 'PLAYING');
+});
+
+const server = (username) => ({ urls: ['turn:edge1:443'], username, credential: 'c' });
+const given = (username) => ({ iceServers: [server(username)], iceServersTtl: 600 });
+
+test('gathering waits for the answer and asks its servers, after the caller’s own', async () => {
+  const mediaOptions = { iceServers: [server('own')], iceTransportPolicy: 'relay' };
+  const { world, session } = await established({ urlServer: NODE, mediaOptions });
+  for (const [role, name] of [['play', 'stream1'], ['publish', 'stream2']]) {
+    session.createStream({ name })[role]();
+    await settled();
+    assert.deepEqual(world.connection.steps, []);
+    const answer = { type: 'answer', session: name, sdp: SDP, ...given('one') };
+    await world.socket.answer(role, answer);
+    assert.deepEqual(world.connection.steps, ['configuration', 'local', 'remote']);
+    const { iceServers, iceTransportPolicy } = world.connection.configuration;
+    assert.deepEqual(iceServers, [server('own'), server('one')]);
+    assert.equal(iceTransportPolicy, 'relay');
+  }
+});
+
+test('a node without a TURN server changes nothing of what the caller wants', async () => {
+  const { world } = await playing();
+  assert.deepEqual(world.connection.steps, ['local', 'remote']);
+});
+
+test('a restart gathers from the servers of its own answer', async () => {
+  const { world } = await playing(given('one'));
+  world.connection.ice('disconnected');
+  await settled();
+  world.connection.steps = [];
+  await world.socket.answer('restart', { ...RESTARTED, ...given('two') });
+  assert.deepEqual(world.connection.steps, ['configuration', 'local', 'remote']);
+  assert.deepEqual(world.connection.configuration.iceServers, [server('two')]);
+});
+
+test('credentials are renewed before they expire, again and again', async () => {
+  const { world, session, stream } = await playing(given('one'));
+  const renewals = () => world.socket.sent.filter(({ type }) => type === 'renew');
+  await world.pass(479_000);
+  assert.equal(renewals().length, 0);
+  await world.pass(2000);
+  assert.deepEqual(renewals().map((each) => each.session), ['one']);
+  await world.socket.answer('renew', { type: 'iceServers', session: 'one', ...given('two') });
+  assert.deepEqual(world.connection.configuration.iceServers, [server('two')]);
+  await world.pass(481_000);
+  assert.equal(renewals().length, 2);
+  stream.stop();
+  session.disconnect();
+  assert.equal(world.timers.size, 0);
+});
+
+test('a restart puts off the renewal', async () => {
+  const { world } = await playing(given('one'));
+  await world.pass(400_000);
+  world.connection.ice('disconnected');
+  await settled();
+  await world.socket.answer('restart', { ...RESTARTED, ...given('two') });
+  world.connection.ice('connected');
+  await world.pass(470_000);
+  assert.equal(world.socket.last('renew'), undefined);
+});
+
+test('servers that are no list change nothing', async () => {
+  const { world } = await playing({ iceServers: 'turn:edge1', iceServersTtl: 600 });
+  assert.deepEqual(world.connection.steps, ['local', 'remote']);
+});
+
+test('servers that a browser refuses do not stand in the way of media', async () => {
+  const { world } = await started('play');
+  world.connection.setConfiguration = () => {
+    throw new SyntaxError('not a URL');
+  };
+  const answer = { type: 'answer', session: 'one', sdp: SDP, ...given('one') };
+  await world.socket.answer('play', answer);
+  await world.connection.flow();
+  assert.deepEqual(world.connection.steps, ['local', 'remote']);
+});
+
+test('the path is told whenever it changes', async () => {
+  const { world, stream } = await started('play');
+  const paths = [];
+  stream.on('path', (path) => paths.push(path));
+  await world.socket.answer('play', { type: 'answer', session: 'one', sdp: SDP });
+  assert.equal(stream.path, '');
+  await world.connection.flow();
+  assert.equal(stream.path, 'UDP');
+  world.connection.local = { candidateType: 'relay', protocol: 'udp', relayProtocol: 'tls' };
+  await world.pass(1000);
+  assert.equal(stream.path, 'TURN/TLS');
+  stream.stop();
+  assert.deepEqual(paths, ['UDP', 'TURN/TLS', '']);
 });
 
 test('a WebSocket that is silent is lost, without ending its sessions', async () => {

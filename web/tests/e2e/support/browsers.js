@@ -2,6 +2,9 @@
 // nothing of what is done in them.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
@@ -44,13 +47,45 @@ export async function openChromium(t, { camera = 'allowed' } = {}) {
 }
 
 /**
+ * On a host of its own, with a profile: without one Chromium trusts no certificate by its hash.
+ * @param {import('node:test').TestContext} t
+ * @param {string} host the network namespace
+ * @param {import('./certificate.js').Certificate} certificate to be trusted
+ * @param {{proxy?: string}} [options] the host and port of the only way out
+ */
+export async function openChromiumOn(t, host, { spki }, { proxy } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'farcast-'));
+  const start = join(folder, 'chromium');
+  writeFileSync(start, `#!/bin/sh\nexec ip netns exec ${host} ${CHROMIUM} "$@"\n`, { mode: 0o755 });
+  const way = proxy ? [`--proxy-server=http://${proxy}`] : [];
+  const trust = `--ignore-certificate-errors-spki-list=${spki}`;
+  const context = await chromium.launchPersistentContext(join(folder, 'profile'), {
+    executablePath: start,
+    args: [...QUIET, AUTOPLAY, ...CAMERAS.allowed, trust, ...way],
+    timeout: START_TIMEOUT_MS,
+  });
+  t.after(async () => {
+    await context.close();
+    rmSync(folder, { recursive: true });
+  });
+  return pageOf(t, context);
+}
+
+/**
  * A page of somebody who shares nothing with the others. It must throw nothing.
  * @param {import('node:test').TestContext} t
  * @param {import('playwright-core').Browser} browser
  * @param {import('playwright-core').BrowserContextOptions} [options]
  */
 export async function newPage(t, browser, options) {
-  const context = await browser.newContext(options);
+  return pageOf(t, await browser.newContext(options));
+}
+
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {import('playwright-core').BrowserContext} context
+ */
+async function pageOf(t, context) {
   const page = await context.newPage();
   throwsNothing(t, page);
   await page.addInitScript(spy);

@@ -1,4 +1,5 @@
-// Starts and ends the real programs, on free ports of this machine; knows nothing of browsers.
+// Starts and ends the real programs, on free ports of this machine or on hosts of their own; knows
+// nothing of browsers.
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -8,6 +9,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { OUTSIDE } from './network.js';
 import { until } from './until.js';
 
 export const TARGET = fileURLToPath(new URL('../../../../target', import.meta.url));
@@ -17,6 +19,8 @@ const START_TIMEOUT_MS = 20_000;
 const PORTS_FROM = 20_000;
 const PORTS_TO = 32_000;
 const TABLE_ENDS = 'Ctrl-C ends it.';
+const PROXY = fileURLToPath(new URL('proxy.js', import.meta.url));
+const PROXY_PORT = 3128;
 
 /** Every child that lives: none may outlive the tests, however they end. */
 const living = new Set();
@@ -70,6 +74,32 @@ export async function origin(t, ...flags) {
 }
 
 /**
+ * An origin outside of a firewall: everything on port 443.
+ * @param {import('node:test').TestContext} t
+ * @param {import('./network.js').Network} network
+ * @param {import('./certificate.js').Certificate} certificate
+ * @param {string[]} wishes more flags
+ */
+export async function originOutside(t, { outside }, certificate, ...wishes) {
+  const address = `${OUTSIDE}:443`;
+  const listen = ['--https', address, '--udp', address, ...certificate.flags];
+  const flags = [...listen, '--open', '--log', 'debug', ...wishes];
+  return programOutside(t, outside, 'farcast-origin', [binary('farcast-origin'), ...flags], 443);
+}
+
+/**
+ * An HTTP proxy outside of a firewall.
+ * @param {import('node:test').TestContext} t
+ * @param {import('./network.js').Network} network
+ * @returns {Promise<string>} its address
+ */
+export async function proxyOutside(t, { outside }) {
+  const command = [process.execPath, PROXY, OUTSIDE, String(PROXY_PORT)];
+  await programOutside(t, outside, 'proxy', command, PROXY_PORT);
+  return `${OUTSIDE}:${PROXY_PORT}`;
+}
+
+/**
  * What people try first: three nodes in one process.
  * @param {import('node:test').TestContext} t
  * @param {string[]} wishes more flags
@@ -117,7 +147,7 @@ export async function serverList({ url }) {
  * @returns {Promise<string>} what it printed
  */
 export async function printed(name, ...flags) {
-  const child = spawn(join(BINARIES, name), flags, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(binary(name), flags, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.on('data', (data) => {
     text += data;
@@ -133,18 +163,34 @@ function node(t, name, port, flags) {
   return program(t, name, all, port, `http://127.0.0.1:${port}`);
 }
 
+function binary(name) {
+  return join(BINARIES, name);
+}
+
+function program(t, name, flags, port, url) {
+  const isReady = () => fetch(`${url}/readyz`).then(({ ok }) => ok, () => false);
+  return started(t, name, [binary(name), ...flags], port, url, isReady);
+}
+
+/** Nobody here can ask it whether it is ready, so its own word counts. */
+function programOutside(t, outside, name, command, port) {
+  const isReady = (log) => readFileSync(log, 'utf8').includes(' listens: ');
+  const there = ['ip', 'netns', 'exec', outside, ...command];
+  return started(t, name, there, port, `https://${OUTSIDE}`, isReady);
+}
+
 /** What it logs lies in target/e2e, under the test's name. */
-async function program(t, name, flags, port, url) {
+async function started(t, name, command, port, url, isReady) {
   mkdirSync(LOGS, { recursive: true });
   const title = t.name.replaceAll(/\W+/g, '-');
   const path = join(LOGS, `${title}-${name}-${port}.log`);
   const log = openSync(path, 'w');
   let running = null;
   const start = async () => {
-    running = run(name, flags, log);
+    running = run(command, log);
     await until(`${name} is ready on ${url}`, async () => {
       if (!living.has(running.child)) throw new Error(`${name} did not start; see ${LOGS}`);
-      return fetch(`${url}/readyz`).then(({ ok }) => ok, () => false);
+      return isReady(path);
     }, START_TIMEOUT_MS);
   };
   const freeze = () => running.child.kill('SIGSTOP');
@@ -160,8 +206,8 @@ async function program(t, name, flags, port, url) {
   return { url, log: path, start, end, freeze };
 }
 
-function run(name, flags, log) {
-  const child = spawn(join(BINARIES, name), flags, { stdio: ['ignore', log, log] });
+function run([program, ...flags], log) {
+  const child = spawn(program, flags, { stdio: ['ignore', log, log] });
   living.add(child);
   const gone = new Promise((resolve) => {
     child.once('close', resolve).once('error', resolve);

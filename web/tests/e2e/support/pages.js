@@ -169,6 +169,25 @@ export async function says(page, sentence) {
 /**
  * @param {any} page
  * @param {string} id
+ * @param {RegExp} path
+ * @returns {Promise<string>} the one that is shown, with a sentence on what it means
+ */
+export async function showsPath(page, id, path) {
+  let seen = '';
+  await until(`${path} in #${id}`, async () => {
+    seen = await text(page, id);
+    return path.test(seen);
+  }).catch((error) => {
+    throw new Error(`${error.message}; it says: ${seen}`);
+  });
+  const meaning = await page.evaluate((given) => document.getElementById(given)?.title, id);
+  assert.match(meaning, /^.+\.$/);
+  return seen;
+}
+
+/**
+ * @param {any} page
+ * @param {string} id
  * @returns {Promise<string>}
  */
 function text(page, id) {

@@ -1,0 +1,51 @@
+// Who takes part in the tests with firewalls: a node and a publisher outside, visitors inside; and
+// what a visitor must see.
+
+import assert from 'node:assert/strict';
+
+import { openChromiumOn } from './browsers.js';
+import { certificate } from './certificate.js';
+import { OUTSIDE, firewalled } from './network.js';
+import { originOutside } from './nodes.js';
+import { Publisher, isMoving, watchUntilGood } from './pages.js';
+
+const FRAMES_PER_SECOND = 20;
+
+/**
+ * A node outside of a firewall.
+ * @param {import('node:test').TestContext} t
+ * @param {import('./network.js').Rule[]} rules
+ * @param {...string} flags of the node
+ */
+export async function scenery(t, rules, ...flags) {
+  const network = firewalled(t, ...rules);
+  const trusted = certificate(t, OUTSIDE);
+  const node = await originOutside(t, network, trusted, ...flags);
+  return { network, trusted, node };
+}
+
+/** Somebody behind the firewall. @returns {Promise<any>} a page */
+export function visitor(t, { network, trusted }, options) {
+  return openChromiumOn(t, network.inside, trusted, options);
+}
+
+/** Somebody outside, where nothing is in the way. */
+export async function publishes(t, { network, trusted, node }) {
+  const publisher = new Publisher(await openChromiumOn(t, network.outside, trusted));
+  await publisher.connect(node);
+  await publisher.publish();
+}
+
+/** Enough pictures, and sound. */
+export async function isFluent(t, player) {
+  await player.shows('PLAYING');
+  await player.unmute();
+  const seen = await watchUntilGood(player, (each) => {
+    const told = JSON.stringify(each);
+    assert.ok(each.decoded >= FRAMES_PER_SECOND, `frames: ${told}`);
+    assert.ok(each.shown >= FRAMES_PER_SECOND, `frames shown: ${told}`);
+    assert.ok(each.audioPackets > 0 && each.audioEnergy > 0, `audio: ${told}`);
+    isMoving(each);
+  });
+  t.diagnostic(JSON.stringify(seen));
+}

@@ -120,22 +120,27 @@ fn settings_that_are_wrong_are_red_at_once() {
 
 #[test]
 fn a_node_that_runs_is_examined_beside_itself() {
-    let (clinic, [port]) = (Clinic::new(), ports());
-    let at = format!("127.0.0.1:{port}");
-    let text = format!("open = true\nhttp = \"{at}\"\nudp = \"{at}\"\nturn.enabled = false\n");
-    let file = clinic.write("node.toml", &text);
-    let _node = Running::start(&[env!("CARGO_BIN_EXE_farcast-origin"), "--config", &file]);
-    let told = Told::of(&file, &[]);
-    assert!(told.good(&format!("TCP {at} answers: the node runs")), "{}", told.text);
-    assert!(told.unsure(&format!("UDP {at} is taken")), "{}", told.text);
-    assert_eq!(told.bad(), [""; 0], "{}", told.text);
+    for turn in [true, false] {
+        let (clinic, [port]) = (Clinic::new(), ports());
+        let at = format!("127.0.0.1:{port}");
+        let text = format!("open = true\nhttp = \"{at}\"\nudp = \"{at}\"\nturn.enabled = {turn}\n");
+        let file = clinic.write("node.toml", &text);
+        let _node = Running::start(&[env!("CARGO_BIN_EXE_farcast-origin"), "--config", &file]);
+        let told = Told::of(&file, &[]);
+        assert!(told.good(&format!("TCP {at} answers: the node runs")), "{}", told.text);
+        // Without TURN, nobody there answers STUN.
+        assert_eq!(told.good(&format!("UDP {at} answers: the node runs")), turn, "{}", told.text);
+        assert_eq!(told.unsure(&format!("UDP {at} is taken")), !turn, "{}", told.text);
+        assert_eq!(told.bad(), [""; 0], "{}", told.text);
+    }
 }
 
 #[test]
 fn a_turn_server_is_examined_as_well() {
     let (clinic, [port, neighbour]) = (Clinic::new(), ports());
     let _edge = Running::edge(&clinic, neighbour, "keys");
-    let text = format!("listen = \"127.0.0.1:{port}\"\n[turn]\nusers = \"alice:secret\"\n");
+    let turn = "users = \"alice:secret\"\nrelay_ip = \"127.0.0.1\"\nports = \"61000-61999\"";
+    let text = format!("listen = \"127.0.0.1:{port}\"\n[turn]\n{turn}\n");
     let file = clinic.write("turn.toml", &text);
     let check = Command::new(env!("CARGO_BIN_EXE_farcast")).args(["check", &file]).output();
     assert!(check.unwrap().status.success());
@@ -148,5 +153,8 @@ fn a_turn_server_is_examined_as_well() {
         Command::new(env!("CARGO_BIN_EXE_farcast")).args(mint).args(["--for", "1h"]).output();
     let token = String::from_utf8(minted.unwrap().stdout).unwrap();
     let told = Told::of(&file, &["--ask", &url, "--host", "127.0.0.1", "--token", token.trim()]);
-    assert!(told.good(&format!("UDP {port} is open: {url} reaches 127.0.0.1")), "{}", told.text);
+    for port in [port, 61_000, 61_999] {
+        let part = format!("UDP {port} is open: {url} reaches 127.0.0.1");
+        assert!(told.good(&part), "{part}: {}", told.text);
+    }
 }

@@ -14,7 +14,9 @@ mod stand_in;
 mod stun;
 mod testimony;
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -72,18 +74,24 @@ pub fn run(flags: DoctorFlags) -> Result<bool, StartError> {
 
     let ports = ports::look(&patient);
     let stand_in = stand_in(&patient, &ports, &trust);
+    let relayed: Vec<u16> = ports.free_relayed.iter().map(SocketAddr::port).collect();
     sheet.write(ports.findings);
     let mut mute = ports.mute;
     let _stand_in = match stand_in {
         Ok(stand_in) => Some(stand_in),
         Err(why) => {
-            mute.extend(patient.udp_ports());
+            mute.extend(patient.udp_ports().iter().chain(&relayed));
             sheet.write([Finding::unsure(format!("nobody can answer in the node's place: {why}"))]);
             None
         }
     };
-    let doors =
-        Doors { udp: patient.udp_ports(), tcp: patient.tcp_ports(), https: patient.https_url() };
+    let udp: BTreeSet<u16> = patient.udp_ports().into_iter().chain(relayed).collect();
+    let doors = Doors {
+        udp: udp.into_iter().collect(),
+        tcp: patient.tcp_ports(),
+        https: patient.https_url(),
+        any_answer: patient.settings.alone,
+    };
     let asked: Vec<String> = flags.ask.iter().map(ToString::to_string).collect();
     let known = neighbours::all(&patient.settings.core, &asked, flags.token.as_deref());
     let (findings, told) = neighbours::visit(&known, &doors, &trust);
@@ -103,11 +111,14 @@ fn itself(patient: &Patient) -> Vec<Finding> {
             let hosts = patient.secure_hosts();
             findings.extend(certificate::check(files, settings.ca.as_deref(), &hosts, now));
         }
-        None => findings.push(
-            Finding::unsure("there is no certificate: browsers publish only over HTTPS").but(
-                "[tls] cert = \"fullchain.pem\", key = \"privkey.pem\", https = \"0.0.0.0:443\"",
-            ),
-        ),
+        None => {
+            let needs = match settings.alone {
+                true => "firewalls that pass only TLS stay shut",
+                false => "browsers publish only over HTTPS",
+            };
+            let finding = Finding::unsure(format!("there is no certificate: {needs}"));
+            findings.push(finding.but("[tls] cert = \"fullchain.pem\", key = \"privkey.pem\""));
+        }
     }
     findings.extend(kernel::check(&settings.core, kernel::proc));
     findings
@@ -126,7 +137,8 @@ fn stand_in(patient: &Patient, ports: &Ports, trust: &Trust) -> Result<StandIn, 
             None
         }
     };
-    StandIn::start(Place { udp: ports.free_udp.clone(), plain, secure }, trust.clone())
+    let udp = ports.free_udp.iter().chain(&ports.free_relayed).copied().collect();
+    StandIn::start(Place { udp, plain, secure }, trust.clone())
 }
 
 /// What was found so far, on the terminal.

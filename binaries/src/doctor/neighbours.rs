@@ -39,6 +39,8 @@ pub(super) struct Doors {
     pub(super) tcp: Vec<u16>,
     /// HTTPS, as clients are told.
     pub(super) https: Option<String>,
+    /// Whether any answer there will do: TURN servers have TLS, but no pages.
+    pub(super) any_answer: bool,
 }
 
 /// RFC 9457.

@@ -35,10 +35,18 @@ impl Patient {
         ports(&tcp)
     }
 
-    /// The URL at which clients find its pages, if that is over HTTPS and somebody says by what
-    /// name.
+    /// The first and the last of a TURN server's relayed addresses: samples of what a firewall must
+    /// pass.
+    pub(super) fn relayed(&self) -> Vec<SocketAddr> {
+        let Some(turn) = &self.settings.core.turn else { return Vec::new() };
+        let Some((first, last)) = turn.ports else { return Vec::new() };
+        let at = |ip: IpAddr| [first, last].map(|port| SocketAddr::new(ip, port));
+        turn.relays.iter().flat_map(|relay| at(relay.bind)).collect()
+    }
+
+    /// The URL at which clients find its pages, or TURN over TLS, if somebody says by what name.
     pub(super) fn https_url(&self) -> Option<String> {
-        let port = self.settings.https.first().filter(|_| !self.settings.alone)?.port();
+        let port = self.settings.https.first()?.port();
         let host = self.host.as_ref()?;
         let host = match host.parse::<IpAddr>() {
             Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
@@ -101,7 +109,9 @@ pub(super) fn is_inner(ip: IpAddr) -> bool {
 }
 
 fn ports(addresses: &[SocketAddr]) -> Vec<u16> {
-    let ports: BTreeSet<u16> = addresses.iter().map(SocketAddr::port).collect();
+    // Port 0 stands for one that nobody knows yet.
+    let known = addresses.iter().map(SocketAddr::port).filter(|port| *port != 0);
+    let ports: BTreeSet<u16> = known.collect();
     ports.into_iter().collect()
 }
 

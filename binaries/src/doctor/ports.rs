@@ -22,6 +22,8 @@ pub(super) struct Ports {
     pub(super) free_plain: Vec<SocketAddr>,
     /// The same of listeners with TLS.
     pub(super) free_secure: Vec<SocketAddr>,
+    /// Relayed addresses of a TURN server that nobody has at the moment.
+    pub(super) free_relayed: Vec<SocketAddr>,
     /// UDP ports where somebody is, but does not answer STUN.
     pub(super) mute: Vec<u16>,
 }
@@ -52,6 +54,14 @@ pub(super) fn look(patient: &Patient) -> Ports {
                 };
                 ports.taken("UDP", *at, &error, occupant);
             }
+        }
+    }
+    for at in patient.relayed() {
+        match UdpSocket::bind(at) {
+            Ok(_) => ports.free_relayed.push(at),
+            // A client has it.
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => ports.findings.push(unbound("UDP", at, &error)),
         }
     }
     let plain = settings.http.iter().map(|at| (at, false));

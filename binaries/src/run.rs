@@ -185,6 +185,7 @@ async fn renew<R: runtime::Runtime>(runtime: R, tls: Option<Tls>) -> Result<(), 
 /// none with anybody.
 fn bound_config(mut config: Config, bound: &Bound, secret: &[u8]) -> Config {
     config.addresses.udp = bound.udp.clone();
+    config.addresses.tcp = bound.https.iter().chain(&bound.http).copied().collect();
     config.http_port = bound.http.first().map(|address| address.port());
     config.https_port = bound.https.first().map(|address| address.port());
     if let Some(turn) = config.turn.as_mut().filter(|turn| turn.secrets.is_empty()) {

@@ -7,5 +7,10 @@ mod turn {
     pub(crate) mod lab;
     pub(crate) mod wire;
 
+    mod addresses;
+    mod connections;
+    mod model;
     mod relaying;
+    mod requests;
+    mod streams;
 }

@@ -22,6 +22,7 @@ mod sdp;
 mod story;
 mod stun;
 mod token;
+mod turn;
 mod websocket;
 
 pub use datagrams::datagrams;
@@ -32,13 +33,14 @@ pub use sdp::{sdp_fragment, sdp_offer};
 pub use story::story;
 pub use stun::stun_prescan;
 pub use token::token;
+pub use turn::turn_client_bytes;
 pub use websocket::websocket_message;
 
 /// Takes arbitrary bytes and panics if they break a promise of ours.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
@@ -47,6 +49,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("rfc4571", rfc4571),
     ("story", story),
     ("token", token),
+    ("turn_client_bytes", turn_client_bytes),
     ("stun_prescan", stun_prescan),
     ("mux443_first_bytes", mux443_first_bytes),
 ];

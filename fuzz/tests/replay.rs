@@ -70,6 +70,11 @@ fn first_bytes() {
 }
 
 #[test]
+fn turn_clients() {
+    replay("turn_client_bytes");
+}
+
+#[test]
 fn stories() {
     replay("story");
 }

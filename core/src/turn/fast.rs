@@ -24,6 +24,7 @@ const LONGEST_PREFIX: usize = 20 + 4 + address::LONGEST + 4;
 /// Comprehension-required attributes that a Send indication may have (RFC 8656 section 11.2).
 const KNOWN: [u16; 3] = [kind::XOR_PEER_ADDRESS, kind::DATA, kind::DONT_FRAGMENT];
 
+#[expect(clippy::wrong_self_convention, reason = "it says whose datagrams come")]
 impl Turn {
     /// Datagrams of clients.
     pub(crate) fn from_clients(&mut self, datagrams: &[Datagram<'_>], desk: &mut Desk<'_>) {

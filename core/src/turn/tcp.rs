@@ -207,9 +207,12 @@ impl Turn {
         // What the peer has said comes after the answer.
         let answer = Answer::success(method::CONNECTION_BIND, request.transaction);
         self.answer_sealed(&request.asker, answer, &request.user.key, desk);
-        if let Some(client) = self.streams.get_mut(stream) {
-            client.join(stream, id, desk);
-        }
+        let Some(client) = self.streams.get_mut(stream) else {
+            // It took none of our answers, and was ended.
+            self.end_connection(id, desk);
+            return Ok(None);
+        };
+        client.join(stream, id, desk);
         desk.out.write(stream, &[&held]);
         desk.out.push(Output::Read { stream: peer, on: true });
         Ok(None)

@@ -30,7 +30,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn udp(addr: &str, username: &str) -> Self {
-        Client::new(Line::Udp(addr.parse().unwrap()), username)
+        Client::new(Line::Udp(super::lab::addr(addr)), username)
     }
 
     pub(crate) fn stream(stream: StreamId, username: &str) -> Self {

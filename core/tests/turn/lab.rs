@@ -39,7 +39,10 @@ pub(crate) struct Lab {
 /// A server for alice and bob that relays where the whole test net may be reached.
 pub(crate) fn config() -> Turn {
     let user = |name: &str| TurnUser { name: name.to_owned(), password: "secret".to_owned() };
-    let relay = |ip: &str| RelayIp { bind: ip.parse().unwrap(), announced: ip.parse().unwrap() };
+    let relay = |ip: &str| {
+        let ip = ip.parse().expect("an IP");
+        RelayIp { bind: ip, announced: ip }
+    };
     Turn {
         realm: "lab.test".to_owned(),
         users: vec![user("alice"), user("bob")],
@@ -47,12 +50,16 @@ pub(crate) fn config() -> Turn {
         relays: vec![relay("198.51.100.1"), relay("2001:db8::1")],
         ports: Some((50_000, 50_999)),
         allow: ["198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"]
-            .map(|network| network.parse().unwrap())
+            .map(|network| network.parse().expect("a network"))
             .to_vec(),
-        deny: vec!["203.0.113.66/32".parse().unwrap()],
+        deny: vec!["203.0.113.66/32".parse().expect("a network")],
         per_user: 10,
         ..Turn::default()
     }
+}
+
+pub(crate) fn addr(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
 }
 
 impl Lab {
@@ -133,6 +140,21 @@ impl Lab {
         self.sent.clear();
         self.feed(Input::Datagrams(&[Datagram::udp(peer, local, payload)]));
         std::mem::take(&mut self.sent)
+    }
+
+    /// How many datagrams are in each run that these datagrams of one read cause.
+    pub(crate) fn runs(
+        &mut self,
+        peer: SocketAddr,
+        local: SocketAddr,
+        payloads: &[Vec<u8>],
+    ) -> Vec<usize> {
+        let datagram = |payload| Datagram::udp(peer, local, payload);
+        let read: Vec<Datagram<'_>> = payloads.iter().map(|one| datagram(one)).collect();
+        self.server.handle(self.now, Input::Datagrams(&read), &mut self.outbox);
+        let runs = self.outbox.transmits().map(|run| run.datagrams().len()).collect();
+        self.outbox.clear();
+        runs
     }
 
     /// Datagrams sent since the last look.

@@ -28,6 +28,8 @@ pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 pub(crate) type Transaction = [u8; 12];
+/// Types and values.
+pub(crate) type Attributes = Vec<(u16, Vec<u8>)>;
 
 /// A message with these attributes; methods are below 16.
 pub(crate) fn message(
@@ -102,7 +104,9 @@ pub(crate) fn error(message: &[u8]) -> Option<u16> {
 }
 
 pub(crate) fn seconds(message: &[u8]) -> Option<u32> {
-    read(message).attribute(LIFETIME).map(|value| u32::from_be_bytes(value.try_into().unwrap()))
+    read(message)
+        .attribute(LIFETIME)
+        .map(|value| u32::from_be_bytes(value.try_into().expect("four bytes")))
 }
 
 pub(crate) fn read(message: &[u8]) -> Scanned<'_> {

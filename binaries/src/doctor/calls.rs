@@ -1,4 +1,5 @@
-//! Makes calls to other nodes as a node makes them, all at once; it does not know what they are for.
+//! Makes calls to other nodes as a node makes them, all at once; it does not know what they are
+//! for.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -99,7 +99,7 @@ fn own_ports((first, last): (u16, u16), read: &impl Fn(&str) -> Option<String>) 
         return Finding::good(format!("the ports {first}-{last} are TURN's alone"));
     }
     Finding::unsure(format!(
-        "other programs may take ports of TURN's {first}-{last}: the kernel gives out {from}-{until}"
+        "others may take ports of TURN's {first}-{last}: the kernel gives out {from}-{until}"
     ))
     .but(format!("sudo sysctl -w net.ipv4.ip_local_reserved_ports={first}-{last}"))
 }

@@ -136,8 +136,8 @@ fn https(url: &str, any_answer: bool, told: &[Testimony]) -> Finding {
             let why = answered.why.as_deref().unwrap_or("it does not answer");
             let cure = match why.contains("is not trusted") {
                 true => format!(
-                    "cert = \"fullchain.pem\"   (the whole chain; or, for an authority of your own, \
-                     ca = \"ca.pem\" in [tls] of {name})"
+                    "cert = \"fullchain.pem\"   (the whole chain; or, for an authority of your \
+                     own, ca = \"ca.pem\" in [tls] of {name})"
                 ),
                 false => format!("curl -i {url}/healthz   (from elsewhere; a node answers: alive)"),
             };

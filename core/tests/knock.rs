@@ -1,6 +1,7 @@
 //! What a node that is asked to knock does, and what nobody can have it do.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "tests make up their instants from the clock's")]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

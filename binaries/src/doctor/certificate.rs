@@ -71,7 +71,7 @@ fn lifetime(chain: &Path, from: Duration, until: Duration, now: Duration) -> Fin
         ..TOO_FEW_DAYS => {
             Finding::bad(format!("the certificate {chain} expires in {days} days"), renew)
         }
-        ..FEW_DAYS => {
+        TOO_FEW_DAYS..FEW_DAYS => {
             Finding::unsure(format!("the certificate {chain} expires in {days} days")).but(renew)
         }
         _ => Finding::good(format!("the certificate {chain} is valid for {days} more days")),

@@ -211,7 +211,7 @@ mod tests {
         thread::spawn(move || {
             for words in ["404 Not Found\r\n\r\nno", "200 OK\r\n\r\nalive\n"] {
                 let (mut stream, _) = listener.accept().unwrap();
-                stream.read(&mut [0; 1024]).unwrap();
+                assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
                 stream.write_all(format!("HTTP/1.1 {words}").as_bytes()).unwrap();
             }
         });

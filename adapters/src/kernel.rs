@@ -16,7 +16,7 @@ use crate::icmp;
 
 /// Bytes that the kernel may hold for one UDP socket in each direction, if it lets us: 80 ms of a
 /// 400 Mbit/s line.
-const UDP_BUFFER: usize = 4 * 1024 * 1024;
+pub const UDP_BUFFER: usize = 4 * 1024 * 1024;
 /// The same for a socket that relays for one client: 80 ms of 50 Mbit/s.
 const RELAYED_BUFFER: usize = 512 * 1024;
 /// Bytes that the kernel takes from us before it has sent them. More would wait in its queue, where
@@ -24,7 +24,7 @@ const RELAYED_BUFFER: usize = 512 * 1024;
 #[cfg(target_os = "linux")]
 const NOT_SENT: u32 = 16 * 1024;
 /// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+pub const BACKLOG: i32 = 1024;
 
 /// Opens and binds a UDP socket.
 pub(crate) fn udp(at: SocketAddr) -> io::Result<net::UdpSocket> {

@@ -7,7 +7,7 @@ pub mod driver;
 mod host;
 pub mod http;
 mod icmp;
-mod kernel;
+pub mod kernel;
 pub mod link;
 pub mod log;
 pub mod metrics;

@@ -100,6 +100,18 @@ pub const REPAIR_PACKETS: usize = 512;
 pub const REPAIR_AGE: Duration = Duration::from_millis(650);
 /// Addresses that one session may be reached at; a phone changes them now and then.
 pub const PEER_ADDRESSES: usize = 8;
+/// Ports of each kind that one knock tries; a node has one or two.
+pub const KNOCK_PORTS: usize = 8;
+/// Knocks of one node at a time, each for another asker.
+pub const KNOCKS: usize = 8;
+/// Between two tries at a UDP port that has not answered: twice the longest round trip on Earth.
+pub const KNOCK_AGAIN: Duration = Duration::from_millis(500);
+/// Tries at a UDP port; one of three gets through where a quarter of all packets is lost.
+pub const KNOCK_TRIES: u32 = 3;
+/// How long one knock may take: a second packet of a TCP handshake (RFC 6298 section 2) and a TLS
+/// handshake fit.
+pub const KNOCK: Duration = Duration::from_secs(3);
+
 /// How long a token that a node makes for itself is good; it makes one for every call.
 pub const OWN_TOKEN: Duration = Duration::from_secs(60);
 

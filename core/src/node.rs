@@ -71,6 +71,9 @@ impl Node {
                 self.tell_turn(now, &input, out);
             }
             Input::Bound { bind, result } => director.bound(bind, result, &mut desk),
+            Input::Connected { connect, result } if sorting::is_directors(connect) => {
+                director.connected(connect, result, &mut desk);
+            }
             Input::Asked { id, request } => director.asked(id, &request, &mut desk),
             Input::Opened { connection, host, .. } => {
                 director.opened(connection, host, &mut desk);
@@ -103,10 +106,14 @@ impl Node {
 
     /// Gives every datagram of one read to its owner, in order.
     fn sort(&mut self, now: Instant, datagrams: &[Datagram<'_>], out: &mut Outbox) {
+        let Some(first) = datagrams.first() else { return };
+        if self.director.knocks_from(first.local) {
+            let mut desk = Desk { now, commands: &mut self.commands, out };
+            return self.director.heard(datagrams, &mut desk);
+        }
         let Some(turn) = &mut self.turn else {
             return self.hub.datagrams(now, datagrams, &mut self.events, out);
         };
-        let Some(first) = datagrams.first() else { return };
         // One read is of one socket; those that somebody had bound are that one's alone.
         if turn.is_relayed(first.local) {
             let mut desk = turn::Desk { now, inward: &mut self.inward, out };

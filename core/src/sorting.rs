@@ -15,6 +15,9 @@ pub(crate) enum Owner {
 /// Errands with this bit in their names are the TURN server's.
 pub(crate) const TURN: u64 = 1 << 63;
 
+/// Errands with this bit in their names are the director's, and no relay's.
+pub(crate) const DIRECTOR: u64 = 1 << 62;
+
 /// The types of a Binding request, an indication and the two answers (RFC 8489 section 5).
 const BINDING_REQUEST: [u8; 2] = [0, 0x01];
 const BINDING: [[u8; 2]; 3] = [[0, 0x11], [1, 0x01], [1, 0x11]];
@@ -64,6 +67,11 @@ fn has_username(payload: &[u8]) -> bool {
 /// The owner of an answer to `Output::Bind` or `Output::Listen`.
 pub(crate) fn of_bind(BindId(bind): BindId) -> Owner {
     of_name(bind)
+}
+
+/// Whether a connection is one that the director wanted.
+pub(crate) fn is_directors(ConnectId(connect): ConnectId) -> bool {
+    connect & (DIRECTOR | TURN) == DIRECTOR
 }
 
 /// The owner of an answer to `Output::Connect`.

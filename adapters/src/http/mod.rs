@@ -2,6 +2,7 @@
 //! request is, not what it means.
 
 mod address;
+pub mod certificate;
 pub mod client;
 pub(crate) mod server;
 pub mod site;

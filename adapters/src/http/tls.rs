@@ -136,20 +136,27 @@ impl Files {
     fn read(&self) -> Result<(Arc<CertifiedKey>, String), TlsError> {
         let chain = certificates(&self.chain)?;
         let until = check_validity(&self.chain, &chain[0])?;
-        let key = read_key(&self.key)?;
-        let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
-            let key = self.key.display();
-            TlsError(match error {
-                rustls::Error::InconsistentKeys(_) => format!(
-                    "key {key} does not belong to certificate {}; give the two files that were \
-                     issued together",
-                    self.chain()
-                ),
-                other => format!("key {key} cannot be used: {other}; give an RSA or ECDSA key"),
-            })
-        })?;
+        let certified = certified(&self.chain, chain, &self.key)?;
         Ok((Arc::new(certified), until))
     }
+}
+
+/// A chain, read from the file `from`, together with its key.
+pub(super) fn certified(
+    from: &Path,
+    chain: Vec<CertificateDer<'static>>,
+    key: &Path,
+) -> Result<CertifiedKey, TlsError> {
+    CertifiedKey::from_der(chain, read_key(key)?, &provider()).map_err(|error| {
+        let (key, from) = (key.display(), from.display());
+        TlsError(match error {
+            rustls::Error::InconsistentKeys(_) => format!(
+                "key {key} does not belong to certificate {from}; give the two files that were \
+                 issued together"
+            ),
+            other => format!("key {key} cannot be used: {other}; give an RSA or ECDSA key"),
+        })
+    })
 }
 
 /// Reads all certificates of a PEM file; at least one.

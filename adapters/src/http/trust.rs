@@ -28,15 +28,7 @@ impl fmt::Debug for Trust {
 impl Trust {
     /// The public authorities of the web, and those in the PEM file `ca`.
     pub fn new(ca: Option<&Path>) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        if let Some(path) = ca {
-            for certificate in tls::certificates(path)? {
-                roots.add(certificate).map_err(|error| {
-                    TlsError(format!("{} holds no usable authority: {error}", path.display()))
-                })?;
-            }
-        }
+        let roots = roots(ca)?;
         let mut config = ClientConfig::builder_with_provider(tls::provider())
             .with_safe_default_protocol_versions()
             .expect("aws-lc-rs has cipher suites for TLS 1.2 and 1.3")
@@ -55,6 +47,20 @@ impl Trust {
             .map_err(|_| format!("{host} is not a name that a certificate can have"))?;
         self.connector.connect(name, stream).await.map_err(|error| explain(host, &error))
     }
+}
+
+/// The public authorities of the web, and those in the PEM file `ca`.
+pub(super) fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    if let Some(path) = ca {
+        for certificate in tls::certificates(path)? {
+            roots.add(certificate).map_err(|error| {
+                TlsError(format!("{} holds no usable authority: {error}", path.display()))
+            })?;
+        }
+    }
+    Ok(roots)
 }
 
 fn explain(host: &str, error: &io::Error) -> String {

@@ -1,4 +1,5 @@
-//! The tool for people: a demo, a simulation, a check of settings, tokens. Flags in, words out.
+//! The tool for people: a demo, a simulation, checks of settings and machines, tokens. Flags in,
+//! words out.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,9 +7,10 @@ use std::time::SystemTime;
 
 use clap::{Parser, Subcommand};
 use farcast::demo::DemoFlags;
+use farcast::doctor::DoctorFlags;
 use farcast::error::StartError;
 use farcast::token::TokenFlags;
-use farcast::{check, node, program, run};
+use farcast::{check, doctor, node, program, run};
 use farcast_sim::tool::{self, SimFlags};
 
 /// Farcast: live WebRTC for many viewers, far away, in well under a second
@@ -27,9 +29,11 @@ enum Command {
     Sim(SimFlags),
     /// Tell whether a node would start with this file
     Check {
-        /// The settings of a node, TOML
+        /// The settings of a node or of a TURN server, TOML
         file: PathBuf,
     },
+    /// Examine a machine before an event: ports, certificate, addresses, clock, neighbours
+    Doctor(DoctorFlags),
     /// Print a bearer token, for people or for another node
     Token(TokenFlags),
 }
@@ -49,6 +53,9 @@ fn obey(command: Command) -> Result<ExitCode, StartError> {
         Command::Sim(flags) => return tool::run(&flags).map_err(StartError),
         Command::Check { file } => {
             print!("{}", check::check(&file, &node::interfaces()?)?);
+        }
+        Command::Doctor(flags) => {
+            return Ok(if doctor::run(flags)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Token(flags) => {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(|_| {

@@ -5,6 +5,7 @@ mod admission;
 mod balance;
 mod connections;
 mod ice_servers;
+mod knock;
 mod load;
 mod registry;
 pub(crate) mod relays;
@@ -21,6 +22,7 @@ use crate::director::balance::fleet::Fleet;
 use crate::director::balance::round_robin::RoundRobin;
 use crate::director::connections::Connections;
 use crate::director::ice_servers::IceServers;
+use crate::director::knock::{KnockId, Knocks};
 use crate::director::registry::Registry;
 use crate::director::relays::{LinkId, Relays};
 use crate::director::streams::Streams;
@@ -51,6 +53,7 @@ pub struct Director {
     fleet: Fleet,
     round_robin: RoundRobin,
     relays: Relays,
+    knocks: Knocks,
     timers: Timers<Timer>,
     /// The last report of how many there are of everything.
     population: Option<Report>,
@@ -67,6 +70,8 @@ enum Timer {
     Vacant(StreamName),
     /// A viewer did not play its stream's new codec.
     Outdated(SessionId),
+    /// Knock again.
+    Knock(KnockId),
 }
 
 /// What a room of the director leaves its errands in, lent from above.
@@ -99,6 +104,7 @@ impl Director {
             fleet: Fleet::new(&config.edges),
             round_robin: RoundRobin::default(),
             relays: Relays::default(),
+            knocks: Knocks::default(),
             population: None,
             timers,
             config,
@@ -121,6 +127,7 @@ impl Director {
                     let why = "the stream came back in another codec";
                     desk.commands.push(Command::Close { session, why });
                 }
+                Timer::Knock(knock) => self.knock_again(knock, desk),
             }
         }
     }
@@ -135,16 +142,19 @@ impl Director {
         self.stopping = true;
         self.timers = Timers::new();
         self.connections.close_all("this node stops", desk.out);
+        self.stop_knocking(desk);
     }
 
-    /// A socket for a relay is there, or not.
+    /// A socket for a relay or a knock is there, or not.
     pub(crate) fn bound(
         &mut self,
         bind: BindId,
         result: Result<SocketAddr, String>,
         desk: &mut Desk<'_>,
     ) {
-        self.relay_bound(LinkId(bind.0), result, desk);
+        if !self.knock_bound(bind, &result, desk) {
+            self.relay_bound(LinkId(bind.0), result, desk);
+        }
     }
 
     /// A hub tells what happened.

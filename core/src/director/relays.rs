@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::director::knock::KnockId;
 use crate::director::load;
 use crate::director::registry::{Record, Role};
 use crate::director::{Desk, Director, Timer};
@@ -57,6 +58,8 @@ pub(super) enum CallPurpose {
     Publish { link: LinkId, session: SessionId, edge: usize },
     /// To end a session at an edge; whatever it answers.
     Delete,
+    /// To knock at somebody's HTTPS.
+    Knock(KnockId),
 }
 
 impl Relays {
@@ -202,6 +205,7 @@ impl Director {
             Some(CallPurpose::Publish { link, session, edge }) => {
                 self.relay_answered(link, session, edge, result, desk);
             }
+            Some(CallPurpose::Knock(knock)) => self.knock_answered(knock, result, desk),
             Some(CallPurpose::Delete) | None => {}
         }
     }

@@ -45,6 +45,10 @@ impl Director {
                 self.authorize(desk.now, bearer, None, &[Act::Relay, Act::Admin])?;
                 reply::http(id, Reply::json(200, &self.load_report()), desk.out);
             }
+            Route::Knock(doors) => {
+                self.authorize(desk.now, bearer, None, &[Act::Relay, Act::Admin])?;
+                self.knock(id, request, doors, desk)?;
+            }
             Route::Offer { protocol, stream, offer } => {
                 let via = Via::http(id, request.header("host"));
                 match protocol {

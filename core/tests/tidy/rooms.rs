@@ -49,6 +49,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "outbox",
             "report",
             "seed",
+            "sorting",
             "ticket",
             "timers",
         ],

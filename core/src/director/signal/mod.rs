@@ -2,6 +2,7 @@
 //! HTTP, and the SDK's messages over WebSocket, all with one meaning. It knows no socket and
 //! decides nothing.
 
+pub(crate) mod knock;
 pub(crate) mod message;
 pub(crate) mod reply;
 pub(crate) mod route;

@@ -1,6 +1,7 @@
 //! What an HTTP request means: the calls of `docs/signalling.md`, with the errors that a request
 //! can have before anybody looks at streams.
 
+use crate::director::signal::knock::Doors;
 use crate::http::{Method, Problem, Request, percent_decode};
 use crate::media::sdp::{Description, Fragment};
 use crate::media::track::StreamName;
@@ -20,6 +21,8 @@ pub(crate) enum Route {
     ServerList,
     /// How this node is, for other nodes.
     Load,
+    /// Which doors of the asker's are open from here.
+    Knock(Doors),
     /// Whether the node's loop runs.
     Healthy,
     /// Whether the node may get traffic.
@@ -53,6 +56,7 @@ pub(crate) fn route(request: &Request) -> Result<Route, Problem> {
         ("whep", Some(stream), None, _) => endpoint(request, Protocol::Whep, stream),
         ("whip" | "whep", Some(_), Some(resource), None) => session(request, resource),
         ("v1", Some("load"), None, _) => get(request, Route::Load),
+        ("v1", Some("knock"), None, _) => knock(request),
         ("healthz", None, ..) => get(request, Route::Healthy),
         ("readyz", None, ..) => get(request, Route::Ready),
         _ => match request.query("action").as_deref() {
@@ -69,6 +73,16 @@ fn get(request: &Request, route: Route) -> Result<Route, Problem> {
         Method::Options => Ok(Route::Options),
         _ => Err(not_allowed(request, "GET")),
     }
+}
+
+fn knock(request: &Request) -> Result<Route, Problem> {
+    match request.method {
+        Method::Options => return Ok(Route::Options),
+        Method::Post => {}
+        _ => return Err(not_allowed(request, "POST")),
+    }
+    content_type(request, "application/json")?;
+    Doors::parse(&request.body).map(Route::Knock)
 }
 
 fn endpoint(request: &Request, protocol: Protocol, stream: &str) -> Result<Route, Problem> {

@@ -1,5 +1,7 @@
 //! Byte streams of strangers: a node takes nothing from them, and does not keep them.
 
+#![allow(clippy::disallowed_methods, reason = "tests make up their instants from the clock's")]
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

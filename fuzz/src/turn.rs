@@ -1,4 +1,5 @@
-//! What strangers, clients with credentials, their streams and their peers may say to a TURN server.
+//! What strangers, clients with credentials, their streams and their peers may say to a TURN
+//! server.
 //!
 //! An input is a row of records: a byte that says what happens, two bytes (big-endian) with the
 //! length of what follows, and that. 0: a stranger says it in a datagram. 1: a client says it that

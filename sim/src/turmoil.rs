@@ -91,12 +91,7 @@ impl Runtime for Turmoil {
         from: SocketAddr,
         to: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
-        async move {
-            match from.port() {
-                0 => connect(to).await,
-                _ => Err(io::ErrorKind::Unsupported.into()),
-            }
-        }
+        connect_from(from.port(), to)
     }
 
     fn near_end(&self, stream: &Self::Tcp) -> io::Result<SocketAddr> {
@@ -119,6 +114,13 @@ impl Runtime for Turmoil {
     /// A simulated process uses no CPU, so that every run is the same.
     fn cpu_time(&self) -> Option<Duration> {
         None
+    }
+}
+
+async fn connect_from(port: u16, to: SocketAddr) -> io::Result<Compat<TcpStream>> {
+    match port {
+        0 => connect(to).await,
+        _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 

@@ -8,8 +8,8 @@ use stun_codec::{Attribute, AttributeType};
 
 use crate::machine::Icmp;
 
-/// CHANNEL-NUMBER (RFC 8656 section 18.1). The codec takes the numbers of that RFC alone, to 0x4FFF;
-/// clients of RFC 5766 (section 11) choose up to 0x7FFF.
+/// CHANNEL-NUMBER (RFC 8656 section 18.1). The codec takes the numbers of that RFC alone, to
+/// 0x4FFF; clients of RFC 5766 (section 11) choose up to 0x7FFF.
 pub(super) type ChannelNumber = Opaque<0x000c>;
 /// CONNECTION-ID (RFC 6062 section 6.2.1).
 pub(super) type ConnectionId = Opaque<0x002a>;

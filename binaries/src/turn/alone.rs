@@ -22,6 +22,8 @@ pub const PROGRAM: &str = "farcast-turn";
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 3478);
 /// The ports of relayed addresses unless told otherwise (RFC 8656 section 7.2).
 const PORTS: Ports = Ports(49152, 65535);
+/// Allocations of one user unless told otherwise: a password that lasts has many devices.
+const PER_USER: usize = 100;
 
 /// What an operator asked for; what is `None` or empty has a default.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -160,7 +162,9 @@ impl Wishes {
 
 /// Checks wishes and fills in defaults. `interfaces` are all IPs of this machine.
 pub fn settings(wishes: Wishes, interfaces: &[IpAddr]) -> Result<Settings, StartError> {
-    let turn = Turn { ports: wishes.turn.ports.or(Some(PORTS)), ..wishes.turn };
+    let ports = wishes.turn.ports.or(Some(PORTS));
+    let per_user = wishes.turn.per_user.or(Some(PER_USER));
+    let turn = Turn { ports, per_user, ..wishes.turn };
     if turn.users.is_empty() && turn.secrets.0.is_empty() && turn.secret_file.is_none() {
         return Err(open_relay());
     }

@@ -187,6 +187,7 @@ impl Node {
                 self.director.observe(event, &mut desk);
             }
             self.pass_inward(now, out);
+            self.pass_relayed(now, out);
             if self.commands.is_empty() && self.events.is_empty() && self.inward.is_empty() {
                 return;
             }

@@ -1,17 +1,12 @@
 // Viewers and publishers behind firewalls get through by themselves, and their pages say how. Needs
 // root, which makes network namespaces.
 
-import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { openChromiumOn } from './support/browsers.js';
-import { isFluent, publishes, scenery, visitor } from './support/firewall.js';
+import { isFluent, playsAtOnce, publishes, scenery, visitor } from './support/firewall.js';
 import { proxyOutside } from './support/nodes.js';
 import { Player, Publisher, showsPath } from './support/pages.js';
-
-const FIRST_PICTURE_MS = 3000;
-/** A busy machine may spoil an opening; a fault of ours spoils every one. */
-const OPENINGS = 3;
 
 test('where UDP passes, media takes it', async (t) => {
   const scene = await scenery(t, ['udp dport 443', 'tcp dport 443'], '--turn');
@@ -52,15 +47,3 @@ test('a player whose only way out is an HTTP proxy plays', async (t) => {
   await isFluent(t, player);
   await showsPath(player.page, 'path', /^(ICE-TCP|TURN\/TCP|TURN\/TLS)$/);
 });
-
-/** The picture is there soon after the page was opened. */
-async function playsAtOnce(t, player, node) {
-  for (let left = OPENINGS; ; left -= 1) {
-    await player.open(node);
-    await player.shows('PLAYING');
-    const time = await player.firstFrame();
-    t.diagnostic(`first picture after ${Math.round(time)} ms`);
-    if (time <= FIRST_PICTURE_MS) return;
-    if (left <= 1) assert.fail(`the picture came after ${time} ms`);
-  }
-}

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { isFluent, publishes, scenery, visitor } from './support/firewall.js';
+import { isFluent, playsAtOnce, publishes, scenery, visitor } from './support/firewall.js';
 import { Player, Publisher, says, shows, showsPath } from './support/pages.js';
 
 /** An address that nobody has. */
@@ -18,11 +18,19 @@ for (const [path, scheme] of RELAYS) {
     await publishes(t, scene);
     const player = new Player(await visitor(t, scene));
     await player.page.addInitScript(onlyRelay, scheme);
-    await player.open(scene.node);
+    await playsAtOnce(t, player, scene.node);
     await isFluent(t, player);
     assert.equal(await showsPath(player.page, 'path', /./), path);
   });
 }
+
+test('a node that does not see its public address is reached through its relay', async (t) => {
+  const scene = await scenery(t, ['tcp dport 443'], '--turn', '--public', NOBODY);
+  const publisher = new Publisher(await visitor(t, scene));
+  await publisher.connect(scene.node);
+  await publisher.publish();
+  await showsPath(publisher.page, 'local-path', /^TURN\/TCP$/);
+});
 
 test('when UDP stops passing, media goes on over TCP', async (t) => {
   const scene = await scenery(t, ['udp dport 443', 'tcp dport 443'], '--turn');
@@ -38,7 +46,7 @@ test('when UDP stops passing, media goes on over TCP', async (t) => {
 });
 
 test('where only signalling passes, the page says so', async (t) => {
-  const scene = await scenery(t, ['tcp dport 443'], '--public', NOBODY);
+  const scene = await scenery(t, ['tcp dport 443'], '--turn=false', '--public', NOBODY);
   const publisher = new Publisher(await visitor(t, scene));
   await publisher.connect(scene.node);
   await publisher.tryToPublish();

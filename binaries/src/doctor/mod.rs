@@ -48,7 +48,7 @@ pub struct DoctorFlags {
     /// How clients call this node [default: its public_host]
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
-    /// Trust this authority too, PEM [default: the ca of [tls]]
+    /// Trust this authority too, PEM [default: the one of the file]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 }

@@ -48,7 +48,7 @@ use crate::timers::Timers;
 use keys::Keys;
 use lifetime::Reservation;
 use nonce::Nonces;
-use peers::Peers;
+use peers::{Machine, Peers};
 use ports::Ports;
 use reach::Reach;
 use streams::Streams;
@@ -129,7 +129,12 @@ impl Turn {
             keys: Keys::new(config.users, config.secrets),
             nonces: Nonces::new(seed.bytes()),
             throttle: Throttle::new(seed.bytes()),
-            peers: Peers::new(Reach::new(config.allow, config.deny), own, sockets),
+            peers: Peers::new(
+                Reach::new(config.allow, config.deny),
+                own,
+                Machine { ips: config.machine, relayed: range },
+                sockets,
+            ),
             seed,
             sockets,
             table: Table::default(),

@@ -19,13 +19,22 @@ pub(super) enum Way {
 pub(super) struct Peers {
     reach: Reach,
     own: Vec<OwnMedia>,
+    machine: Machine,
     /// Whether relayed addresses have sockets.
     sockets: bool,
 }
 
+/// The machine that we run on, which has other services.
+pub(super) struct Machine {
+    /// Its IPs, bound and announced.
+    pub(super) ips: Vec<IpAddr>,
+    /// The ports there that are relayed addresses of ours, or nobody's.
+    pub(super) relayed: (u16, u16),
+}
+
 impl Peers {
-    pub(super) fn new(reach: Reach, own: Vec<OwnMedia>, sockets: bool) -> Self {
-        Peers { reach, own, sockets }
+    pub(super) fn new(reach: Reach, own: Vec<OwnMedia>, machine: Machine, sockets: bool) -> Self {
+        Peers { reach, own, machine, sockets }
     }
 
     /// Whether a permission for this IP makes sense. It does not say which ports are reached.
@@ -38,8 +47,20 @@ impl Peers {
         let own = self.own.iter().find(|own| own.announced == peer);
         match own {
             Some(own) => Some(Way::Inward(own.local)),
-            None => (self.is_outside(peer.ip()) && peer.port() != 0).then_some(Way::Outward),
+            None => {
+                let fits = self.is_outside(peer.ip()) && peer.port() != 0;
+                (fits && !self.is_service(peer)).then_some(Way::Outward)
+            }
         }
+    }
+
+    /// Whether a peer may be one of this machine's other services, which a firewall may keep from
+    /// the world, but not from us.
+    fn is_service(&self, peer: SocketAddr) -> bool {
+        let Machine { ips, relayed: (first, last) } = &self.machine;
+        ips.contains(&peer.ip())
+            && !self.reach.allows(peer.ip())
+            && !(first..=last).contains(&&peer.port())
     }
 
     /// What clients may call our own media that sends from `local`.
@@ -69,7 +90,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::config::{Birth, RelayIp, Turn as Config, TurnUser};
+    use crate::config::{Birth, Network, RelayIp, Turn as Config, TurnUser};
     use crate::machine::{Carrier, Datagram, Input, Output};
     use crate::outbox::{Outbox, Runs};
     use crate::seed::Seed;
@@ -223,6 +244,19 @@ mod tests {
             }
         }
         assert_eq!(inside.sent(), []);
+    }
+
+    #[test]
+    fn the_machines_other_services_are_no_peers_unless_allowed() {
+        let ip: IpAddr = "8.8.8.8".parse().unwrap();
+        let ways = |allow: Vec<Network>| {
+            let machine = Machine { ips: vec![ip], relayed: (50_000, 50_010) };
+            let peers = Peers::new(Reach::new(allow, vec![]), vec![], machine, true);
+            [22, 49_999, 50_000, 50_010, 50_011]
+                .map(|port| peers.way(SocketAddr::new(ip, port)).is_some())
+        };
+        assert_eq!(ways(vec![]), [false, false, true, true, false]);
+        assert_eq!(ways(vec![Network { ip, prefix: 32 }]), [true; 5]);
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl Reach {
         is_meant && inner.all(|ip| self.is_open(ip))
     }
 
+    /// Whether the operator allows this very address.
+    pub(crate) fn allows(&self, ip: IpAddr) -> bool {
+        is_in(&self.allow, ip)
+    }
+
     fn is_open(&self, ip: IpAddr) -> bool {
         is_in(&self.allow, ip) || !is_reserved(ip)
     }

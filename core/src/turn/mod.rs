@@ -188,7 +188,6 @@ impl Turn {
     }
 
     /// Whoever has credentials that were made for `name` may not go on.
-    #[allow(dead_code, reason = "for the node, when a viewer leaves")]
     pub(crate) fn revoke(&mut self, name: &str, desk: &mut Desk<'_>) {
         for index in self.table.of_name(name.as_bytes()) {
             self.free(index, "its credentials were revoked", desk);

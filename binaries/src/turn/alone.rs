@@ -94,7 +94,7 @@ pub struct TurnFlags {
     /// Do not let clients reach this network, IP or host; repeatable
     #[arg(long, value_name = "PEER", env = "FARCAST_TURN_DENY_PEER", value_delimiter = ',')]
     deny_peer: Vec<Peer>,
-    /// Send new clients to this TURN server instead, before this one is ended
+    /// Send every new client to this TURN server instead
     #[arg(long, value_name = "IP:PORT", env = "FARCAST_TURN_ALTERNATE")]
     alternate: Option<Alternate>,
     /// The async runtime: tokio or smol [default: tokio]

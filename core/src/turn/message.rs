@@ -20,7 +20,9 @@ use stun_codec::{
     define_attribute_enums,
 };
 
-use super::opaque::{AddressErrorCode, ChannelNumber, ConnectionId, IcmpError};
+use super::opaque::{
+    AddressErrorCode, ChannelNumber, ConnectionId, DraftAdditionalAddressFamily, IcmpError,
+};
 
 /// Methods (RFC 8489 section 18.2, RFC 8656 section 17, RFC 6062 section 6.1).
 pub(super) mod method {
@@ -90,6 +92,7 @@ define_attribute_enums!(
         RequestedAddressFamily,
         AddressErrorCode,
         ConnectionId,
+        DraftAdditionalAddressFamily,
         IcmpError
     ]
 );
@@ -118,8 +121,11 @@ impl Words {
     }
 
     pub(super) fn additional_family(&self) -> Option<Family> {
-        let family = self.0.get_attribute::<AdditionalAddressFamily>()?.address_family();
-        Some(family.into())
+        if let Some(additional) = self.0.get_attribute::<AdditionalAddressFamily>() {
+            return Some(additional.address_family().into());
+        }
+        let number = self.0.get_attribute::<DraftAdditionalAddressFamily>()?.number()?;
+        [Family::V4, Family::V6].into_iter().find(|family| family.number() == number)
     }
 
     /// Whether an even port is wanted, and if so, whether the next one shall be reserved.

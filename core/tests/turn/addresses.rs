@@ -26,6 +26,8 @@ fn family(number: u8) -> (u16, Vec<u8>) {
 }
 
 const BOTH: u16 = 0x8000;
+/// The same in coturn's clients up to 4.6.
+const BOTH_BY_DRAFT: u16 = 0x8032;
 
 #[test]
 fn an_allocation_tells_its_address_its_lifetime_and_where_the_client_is() {
@@ -144,6 +146,17 @@ fn one_allocation_has_an_address_of_each_family_if_the_client_wants_it() {
     assert!(lab.bound.contains(&v4) && !lab.bound.contains(&v6));
     assert_eq!(wire::error(&client.ask(&mut lab, wire::REFRESH, &[family(2)])), Some(443));
     assert_eq!(wire::error(&client.ask(&mut lab, wire::REFRESH, &[family(1)])), None);
+    lab.finish();
+}
+
+#[test]
+fn clients_of_the_draft_get_two_families_too() {
+    let (mut lab, mut client) = (Lab::new(), alice());
+    let answer = client.allocate(&mut lab, &[(BOTH_BY_DRAFT, vec![2, 0, 0, 0])]);
+    assert_eq!(wire::addresses(&answer, XOR_RELAYED_ADDRESS).len(), 2);
+    let mut strange = Client::udp("203.0.113.6:4000", "alice");
+    let answer = strange.allocate(&mut lab, &[(BOTH_BY_DRAFT, vec![])]);
+    assert_eq!(wire::addresses(&answer, XOR_RELAYED_ADDRESS).len(), 1);
     lab.finish();
 }
 

@@ -25,6 +25,7 @@ pub mod told;
 pub mod tool;
 pub mod trace;
 pub mod turmoil;
+pub mod turn_client;
 pub mod viewer;
 pub mod visit;
 pub mod wire;

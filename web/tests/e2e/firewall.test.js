@@ -8,6 +8,10 @@ import { isFluent, playsAtOnce, publishes, scenery, visitor } from './support/fi
 import { proxyOutside } from './support/nodes.js';
 import { Player, Publisher, showsPath } from './support/pages.js';
 
+// Chromium begins with TURN, adds TCP of its own 100 ms later, and gathers nothing more once it is
+// connected. So where the node is near, TURN may be all that it has.
+const overTcp = /^(ICE-TCP|TURN\/TCP)$/;
+
 test('where UDP passes, media takes it', async (t) => {
   const scene = await scenery(t, ['udp dport 443', 'tcp dport 443'], '--turn');
   await publishes(t, scene);
@@ -17,21 +21,26 @@ test('where UDP passes, media takes it', async (t) => {
   await isFluent(t, player);
 });
 
-test('a player behind TCP/443 alone plays within three seconds', async (t) => {
-  const scene = await scenery(t, ['tcp dport 443'], '--turn');
-  await publishes(t, scene);
-  const player = new Player(await visitor(t, scene));
-  await playsAtOnce(t, player, scene.node);
-  await isFluent(t, player);
-  await showsPath(player.page, 'path', /^ICE-TCP$/);
-});
+for (const [turn, path] of /** @type {const} */ ([
+  ['--turn=false', /^ICE-TCP$/],
+  ['--turn', overTcp],
+])) {
+  test(`a player behind TCP/443 alone plays within three seconds with ${turn}`, async (t) => {
+    const scene = await scenery(t, ['tcp dport 443'], turn);
+    await publishes(t, scene);
+    const player = new Player(await visitor(t, scene));
+    await playsAtOnce(t, player, scene.node);
+    await isFluent(t, player);
+    await showsPath(player.page, 'path', path);
+  });
+}
 
 test('a publisher behind TCP/443 alone is seen and heard', async (t) => {
   const scene = await scenery(t, ['tcp dport 443'], '--turn');
   const publisher = new Publisher(await visitor(t, scene));
   await publisher.connect(scene.node);
   await publisher.publish();
-  await showsPath(publisher.page, 'local-path', /^ICE-TCP$/);
+  await showsPath(publisher.page, 'local-path', overTcp);
   const player = new Player(await openChromiumOn(t, scene.network.outside, scene.trusted));
   await player.open(scene.node);
   await isFluent(t, player);

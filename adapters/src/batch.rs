@@ -11,6 +11,8 @@ use quinn_udp::RecvMeta;
 
 /// Messages that one read can bring; each may hold many datagrams that the kernel joined (GRO).
 pub const MESSAGES: usize = quinn_udp::BATCH_SIZE;
+/// The same for a socket that had fewer the last time: room that nothing fills has its price.
+pub const FEW: usize = 8;
 /// Bytes of one message: the kernel never joins datagrams to more than an IP packet can hold.
 const MESSAGE: usize = 64 * 1024;
 
@@ -18,6 +20,8 @@ const MESSAGE: usize = 64 * 1024;
 pub struct Batch {
     bytes: Box<[u8]>,
     messages: Vec<Message>,
+    /// Messages that the last read could have brought.
+    room: usize,
     views: Vec<Datagram<'static>>,
 }
 
@@ -34,6 +38,7 @@ impl Default for Batch {
         Batch {
             bytes: vec![0; MESSAGES * MESSAGE].into_boxed_slice(),
             messages: Vec::with_capacity(MESSAGES),
+            room: MESSAGES,
             views: Vec::new(),
         }
     }
@@ -43,26 +48,43 @@ impl Batch {
     /// Forgets what the last read brought.
     pub fn clear(&mut self) {
         self.messages.clear();
+        self.room = MESSAGES;
     }
 
-    /// Whether another [`Batch::take`] has no room.
+    /// Whether the last read brought as much as it could, so that there may be more.
     pub fn is_full(&self) -> bool {
-        self.messages.len() == MESSAGES
+        self.messages.len() == self.room
     }
 
     /// Replaces the content by what `receive` brings: it fills buffers and their descriptions and
-    /// returns how many. `bound` is the socket's own address.
+    /// returns how many; there are [`MESSAGES`] of them if `much` is expected, else [`FEW`].
+    /// `bound` is the socket's own address.
     pub fn fill(
+        &mut self,
+        bound: SocketAddr,
+        much: bool,
+        receive: impl FnOnce(&mut [IoSliceMut<'_>], &mut [RecvMeta]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        if much {
+            self.fill_up_to::<MESSAGES>(bound, receive)
+        } else {
+            self.fill_up_to::<FEW>(bound, receive)
+        }
+    }
+
+    fn fill_up_to<const ROOM: usize>(
         &mut self,
         bound: SocketAddr,
         receive: impl FnOnce(&mut [IoSliceMut<'_>], &mut [RecvMeta]) -> io::Result<usize>,
     ) -> io::Result<()> {
+        const { assert!(ROOM <= MESSAGES) };
         self.clear();
+        self.room = ROOM;
         let mut rest = self.bytes.chunks_exact_mut(MESSAGE);
-        let mut buffers: [IoSliceMut<'_>; MESSAGES] = std::array::from_fn(|_| {
+        let mut buffers: [IoSliceMut<'_>; ROOM] = std::array::from_fn(|_| {
             IoSliceMut::new(rest.next().expect("there are as many chunks as messages"))
         });
-        let mut metas = [RecvMeta::default(); MESSAGES];
+        let mut metas = [RecvMeta::default(); ROOM];
         let count = receive(&mut buffers, &mut metas)?;
         for (index, meta) in metas.iter().take(count).enumerate() {
             let start = index * MESSAGE;
@@ -152,7 +174,7 @@ mod tests {
         let mut batch = Batch::default();
         let bound = addr("0.0.0.0:8080");
         batch
-            .fill(bound, |buffers, metas| {
+            .fill(bound, true, |buffers, metas| {
                 buffers[0][..5].copy_from_slice(b"aabbc");
                 buffers[1][..3].copy_from_slice(b"xyz");
                 metas[0] = meta("[::ffff:192.0.2.7]:9", 5, 2, Some("::ffff:10.0.0.1"));
@@ -194,7 +216,7 @@ mod tests {
     fn views_reuse_their_memory() {
         let mut batch = Batch::default();
         let fill = |batch: &mut Batch| {
-            batch.fill(addr("0.0.0.0:1"), |_, metas| {
+            batch.fill(addr("0.0.0.0:1"), false, |_, metas| {
                 metas[0] = meta("192.0.2.8:9", 60_000, 1_000, None);
                 Ok(1)
             })

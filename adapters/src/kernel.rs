@@ -119,13 +119,17 @@ pub(crate) struct Segments {
     /// `None` if the kernel queues no ICMP errors for us, else whether there may be one. It then
     /// also fails the next call with each of them, whoever that call was for.
     errors: Option<Cell<bool>>,
+    /// Whether the last read brought as much as it could.
+    busy: Cell<bool>,
 }
 
 impl Segments {
     pub(crate) fn new(socket: &net::UdpSocket) -> io::Result<Self> {
-        let state = UdpSocketState::new(socket.into())?;
-        let offload = Cell::new(state.max_gso_segments() > 1);
-        Ok(Segments { bound: socket.local_addr()?, state, offload, errors: None })
+        let (state, bound) = (UdpSocketState::new(socket.into())?, socket.local_addr()?);
+        // It asks the kernel to tell more of each datagram than we want to know.
+        spare(socket, bound);
+        let (offload, busy) = (Cell::new(state.max_gso_segments() > 1), Cell::new(false));
+        Ok(Segments { state, bound, offload, errors: None, busy })
     }
 
     /// For a socket that hears of ICMP errors.
@@ -154,10 +158,12 @@ impl Segments {
 
     pub(crate) fn receive(&self, socket: &impl AsFd, batch: &mut Batch) -> io::Result<()> {
         let mut receive = || {
-            let socket = UdpSockRef::from(socket);
-            batch.fill(self.bound, |buffers, metas| self.state.recv(socket, buffers, metas))
+            let (socket, much) = (UdpSockRef::from(socket), self.busy.get());
+            batch.fill(self.bound, much, |buffers, metas| self.state.recv(socket, buffers, metas))
         };
-        receive().or_else(|error| self.again(error, receive))
+        let result = receive().or_else(|error| self.again(error, receive));
+        self.busy.set(result.is_ok() && batch.is_full());
+        result
     }
 
     /// The next ICMP error that the kernel holds for us, if we suspect one.
@@ -190,7 +196,13 @@ impl Segments {
 
     fn put(&self, socket: &impl AsFd, run: &Transmit<'_>, contents: &[u8]) -> io::Result<()> {
         let message = self.message(run, contents);
-        let send = || self.state.try_send(socket.into(), &message);
+        let send = || match message {
+            // What needs no more words is cheaper said with fewer.
+            quinn_udp::Transmit { segment_size: None, src_ip: None, .. } => {
+                SockRef::from(socket).send_to(contents, &run.peer.into()).map(drop)
+            }
+            _ => self.state.try_send(socket.into(), &message),
+        };
         send().or_else(|error| self.again(error, send))
     }
 
@@ -216,6 +228,26 @@ impl Segments {
     /// A wildcard socket must be told which of our addresses the peer knows.
     fn source(&self, local: IpAddr) -> Option<IpAddr> {
         (self.bound.ip().is_unspecified() && !local.is_unspecified()).then_some(local)
+    }
+}
+
+/// Nobody reads when or with which traffic class a datagram arrives, and where it arrives only a
+/// wildcard socket must be told. Best effort: it costs time, and no more.
+fn spare(socket: &net::UdpSocket, bound: SocketAddr) {
+    let told = SockRef::from(socket);
+    match bound {
+        SocketAddr::V4(_) => told.set_recv_tos_v4(false).ok(),
+        SocketAddr::V6(_) => told.set_recv_tclass_v6(false).ok(),
+    };
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::socket::{setsockopt, sockopt};
+        setsockopt(socket, sockopt::ReceiveTimestampns, &false).ok();
+        match bound {
+            _ if bound.ip().is_unspecified() => None,
+            SocketAddr::V4(_) => setsockopt(socket, sockopt::Ipv4PacketInfo, &false).ok(),
+            SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &false).ok(),
+        };
     }
 }
 

@@ -16,13 +16,28 @@ pub use strangers::Strangers;
 use std::fs;
 use std::time::Duration;
 
+use rustix::thread::CpuSet;
+
 /// A thread whose CPU time others can read.
 #[derive(Debug, Clone, Copy)]
 pub struct Thread(i32);
 
+/// Who runs on which CPU: else what a wake-up costs is a matter of luck.
+#[derive(Debug, Clone, Copy)]
+pub enum Role {
+    /// The load.
+    Load,
+    /// What carries it.
+    Relay,
+}
+
 impl Thread {
-    /// The calling one.
-    pub fn current() -> Self {
+    /// The calling one, which stays on its role's CPU from now on, if there are so many.
+    pub fn current(role: Role) -> Self {
+        let mut cpus = CpuSet::new();
+        let _ = role;
+        cpus.set(0);
+        rustix::thread::sched_setaffinity(None, &cpus).ok();
         Thread(rustix::thread::gettid().as_raw_nonzero().get())
     }
 

@@ -58,6 +58,8 @@ pub enum Fact {
     },
     /// A measurement of this process.
     Measured(Load),
+    /// New TURN clients shall go there instead.
+    Alternates(Vec<SocketAddr>),
     /// The process shall end.
     Stopping,
 }

@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 
 use farcast_benches::meter::Meter;
-use farcast_benches::relay::{Bare, Client, Down, Line, Role, Server, Strangers, Thread, Up};
+use farcast_benches::relay::{Bare, Client, Down, HOSTILE, Line, Server, Strangers, Thread, Up};
 use quinn_udp::UdpSocketState;
 
 /// Bytes of audio and of video packets.
@@ -18,6 +18,8 @@ const ROUND: usize = 2_000;
 const ROUNDS: usize = 25;
 /// Allocations that are made to weigh one.
 const HELD: usize = 300;
+/// Times that a hostile datagram comes.
+const TRIES: usize = 1_000;
 /// Strangers who come once the server has seen some.
 const FLOOD: u32 = 1_000_000;
 const SEEN: u32 = 10_000;
@@ -44,7 +46,7 @@ fn main() {
     let (flags, names): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
     let rounds = if flags.iter().any(|flag| flag == "--test") { 1 } else { ROUNDS };
-    Thread::current(Role::Load);
+    Thread::current();
     let server = Server::start();
     let mut cases = cases(&server);
     cases.retain(|case| names.is_empty() || names.iter().any(|name| case.is(name)));
@@ -60,6 +62,7 @@ fn main() {
     }
     print(&cases);
     print_memory(&meter, &server);
+    print_hostile(&meter);
 }
 
 impl Case {
@@ -257,4 +260,25 @@ fn print_memory(meter: &Meter, server: &Server) {
         cost.kept,
         cost.cpu.as_nanos() / u128::from(FLOOD),
     );
+}
+
+/// What the worst datagrams of 64 KB cost, before anybody has shown who he is.
+fn print_hostile(meter: &Meter) {
+    let mut strangers = Strangers::new();
+    println!("\nCPU us of the server for one datagram, best / median of {TRIES}\n");
+    println!("| datagram | bytes | us |");
+    println!("|---|---|---|");
+    for (name, make) in HOSTILE {
+        let datagram = make();
+        let mut cost = || {
+            meter
+                .measure(|| {
+                    strangers.send(&datagram);
+                })
+                .cpu
+        };
+        let mut costs: Vec<f64> = (0..TRIES).map(|_| cost().as_nanos() as f64 / 1e3).collect();
+        costs.sort_by(f64::total_cmp);
+        println!("| {name} | {} | {:.1} / {:.1} |", datagram.len(), costs[0], costs[TRIES / 2]);
+    }
 }

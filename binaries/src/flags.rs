@@ -21,7 +21,7 @@ Keys for tokens may also stand in the environment variable FARCAST_KEYS, with co
 A flag overrides the environment, and both override the file.";
 
 /// The flags of a node, each with its variable of the environment.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct NodeFlags {
     /// The node's settings, TOML; see deploy/examples
     #[arg(long, value_name = "FILE", env = "FARCAST_CONFIG")]

@@ -11,26 +11,22 @@ use crate::turn::alone::{self, TurnFlags};
 
 /// A node's whole life.
 pub fn node(flags: NodeFlags, role: &Role) -> ExitCode {
-    let settings = settings(flags, role);
-    end(
-        role.program,
-        settings.and_then(|node| {
-            let welcome = welcome(&node);
-            run::run(vec![node], &welcome)
-        }),
-    )
+    let read = || Settings::new(flags.clone().wishes()?, role, &node::interfaces()?);
+    end(role.program, run(read))
 }
 
 /// The whole life of a TURN server that is alone.
 pub fn turn(flags: TurnFlags) -> ExitCode {
-    let settings = flags.wishes().and_then(|wishes| alone::settings(wishes, &node::interfaces()?));
-    end(
-        alone::PROGRAM,
-        settings.and_then(|server| {
-            let welcome = welcome(&server);
-            run::run(vec![server], &welcome)
-        }),
-    )
+    let read = || alone::settings(flags.clone().wishes()?, &node::interfaces()?);
+    end(alone::PROGRAM, run(read))
+}
+
+fn run(read: impl Fn() -> Result<Settings, StartError>) -> Result<(), StartError> {
+    let settings = read()?;
+    let welcome = welcome(&settings);
+    run::run(vec![settings], &welcome, || {
+        Ok(read()?.core.turn.map_or(Vec::new(), |turn| turn.alternates))
+    })
 }
 
 /// The first line of a node that listens: what to open in a browser, and what a firewall must pass.
@@ -48,10 +44,6 @@ fn welcome(node: &Settings) -> String {
         }
     }
     line + "\n"
-}
-
-fn settings(flags: NodeFlags, role: &Role) -> Result<Settings, StartError> {
-    Settings::new(flags.wishes()?, role, &node::interfaces()?)
 }
 
 /// Says why, if it went wrong, and gives the shell the code: 0 or 1. (Wrong flags end with 2.)

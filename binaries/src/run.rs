@@ -2,12 +2,14 @@
 //! their settings come from.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
+use async_channel::Sender;
 use farcast_adapters::http::site::Site;
 use farcast_adapters::http::tls::Tls;
 use farcast_adapters::http::trust::Trust;
@@ -22,7 +24,7 @@ use farcast_core::report::Level;
 use farcast_core::turn::Standalone;
 use farcast_sim::wired::Wired;
 use futures_lite::future;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::{Log, Runtime};
@@ -33,8 +35,12 @@ use crate::turn;
 
 /// Runs nodes until SIGINT or SIGTERM, which they survive long enough to say goodbye; a second
 /// signal ends them at once. `welcome` is printed when all of them listen. If one cannot start,
-/// none runs.
-pub fn run(nodes: Vec<Settings>, welcome: &str) -> Result<(), StartError> {
+/// none runs. At SIGHUP, what `reread` brings is taken into use.
+pub fn run(
+    nodes: Vec<Settings>,
+    welcome: &str,
+    reread: impl Fn() -> Result<Alternates, StartError>,
+) -> Result<(), StartError> {
     for warning in nodes.iter().flat_map(|node| &node.warnings) {
         eprintln!("Mind: {warning}");
     }
@@ -48,12 +54,12 @@ pub fn run(nodes: Vec<Settings>, welcome: &str) -> Result<(), StartError> {
     }
     let mut outcome = Ok(());
     let mut stopping = false;
-    let mut stops: Vec<Stop> = Vec::new();
+    let mut all: Vec<Sender<Fact>> = Vec::new();
     while running > 0 {
         // We hold a sender ourselves, so there is always something to wait for.
         match told.recv().expect("the channel outlives this loop") {
-            News::Ready(stop) => {
-                stops.push(stop);
+            News::Ready(facts) => {
+                all.push(facts);
                 to_start -= 1;
                 if to_start == 0 {
                     print!("{welcome}");
@@ -61,8 +67,12 @@ pub fn run(nodes: Vec<Settings>, welcome: &str) -> Result<(), StartError> {
                     std::io::stdout().flush().ok();
                 }
             }
-            News::Signal if stopping => return outcome,
-            News::Signal => stopping = true,
+            News::Signal(SIGHUP) => match reread() {
+                Ok(alternates) => redirect(&all, alternates),
+                Err(error) => eprintln!("the settings stay as they are: {error}"),
+            },
+            News::Signal(_) if stopping => return outcome,
+            News::Signal(_) => stopping = true,
             News::Ended(result) => {
                 running -= 1;
                 stopping |= result.is_err();
@@ -70,7 +80,7 @@ pub fn run(nodes: Vec<Settings>, welcome: &str) -> Result<(), StartError> {
             }
         }
         if stopping {
-            stops.drain(..).for_each(|stop| stop());
+            all.drain(..).for_each(|facts| drop(facts.send_blocking(Fact::Stopping)));
         }
     }
     outcome
@@ -78,25 +88,37 @@ pub fn run(nodes: Vec<Settings>, welcome: &str) -> Result<(), StartError> {
 
 /// What the threads of nodes and of signals tell the first one.
 enum News {
-    Ready(Stop),
+    Ready(Sender<Fact>),
     Ended(Result<(), StartError>),
-    Signal,
+    Signal(i32),
 }
 
-/// Tells a node to end.
-type Stop = Box<dyn FnOnce() + Send>;
+/// Where new TURN clients shall go instead.
+pub type Alternates = Vec<SocketAddr>;
 
-fn heed_signals(tell: Sender<News>) -> Result<(), StartError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])
+/// Tells all nodes, and the operator.
+fn redirect(nodes: &[Sender<Fact>], alternates: Alternates) {
+    match alternates.as_slice() {
+        [] => eprintln!("settings read again: TURN takes new clients"),
+        to => eprintln!("settings read again: TURN sends new clients to {to:?}"),
+    }
+    for facts in nodes {
+        facts.send_blocking(Fact::Alternates(alternates.clone())).ok();
+    }
+}
+
+fn heed_signals(tell: mpsc::Sender<News>) -> Result<(), StartError> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|error| StartError(format!("cannot listen for Ctrl-C: {error}")))?;
     thread::spawn(move || {
-        signals.forever().take_while(|_| tell.send(News::Signal).is_ok()).count()
+        let tell = |signal: &i32| tell.send(News::Signal(*signal)).is_ok();
+        signals.forever().take_while(tell).count()
     });
     Ok(())
 }
 
 /// A node's thread.
-fn live(settings: Settings, tell: &Sender<News>) {
+fn live(settings: Settings, tell: &mpsc::Sender<News>) {
     let name = settings.core.name.clone();
     let result = catch_unwind(AssertUnwindSafe(|| node(settings, tell))).unwrap_or_else(|_| {
         Err(StartError(format!("node {name} broke down; please report what stands above")))
@@ -105,7 +127,7 @@ fn live(settings: Settings, tell: &Sender<News>) {
     tell.send(News::Ended(result)).ok();
 }
 
-fn node(settings: Settings, tell: &Sender<News>) -> Result<(), StartError> {
+fn node(settings: Settings, tell: &mpsc::Sender<News>) -> Result<(), StartError> {
     let ended = match settings.runtime {
         Runtime::Tokio => tokio::block_on(at_home(tokio::Tokio, settings, tell)),
         Runtime::Smol => smol::block_on(at_home(smol::Smol, settings, tell)),
@@ -116,7 +138,7 @@ fn node(settings: Settings, tell: &Sender<News>) -> Result<(), StartError> {
 async fn at_home<R: runtime::Runtime>(
     runtime: R,
     settings: Settings,
-    tell: &Sender<News>,
+    tell: &mpsc::Sender<News>,
 ) -> Result<(), StartError> {
     // Boxed: a node is large, and a thread's stack is not the place for it.
     match settings.home.clone() {
@@ -128,7 +150,7 @@ async fn at_home<R: runtime::Runtime>(
 async fn on<R: runtime::Runtime>(
     runtime: R,
     settings: Settings,
-    tell: &Sender<News>,
+    tell: &mpsc::Sender<News>,
 ) -> Result<(), StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError(error.to_string());
     let metrics = Rc::new(Metrics::default());
@@ -148,10 +170,7 @@ async fn on<R: runtime::Runtime>(
     let (birth, crypto) = (birth(runtime.now())?, crypto()?);
     let secret = randomness()?;
     let observer = (metrics, log::Log { from: level(settings.log) });
-    let ready = |_: &Bound, facts: async_channel::Sender<Fact>| {
-        let stop = move || drop(facts.send_blocking(Fact::Stopping));
-        tell.send(News::Ready(Box::new(stop))).ok();
-    };
+    let ready = |_: &Bound, facts| drop(tell.send(News::Ready(facts)));
     let renewing = renew(runtime.clone(), tls);
     let serving = async {
         let core = settings.core;

@@ -51,7 +51,7 @@ pub fn server(
         deny: networks(&wishes.deny_peers)?,
         per_user: wishes.per_user.unwrap_or(PER_USER),
         bitrate: wishes.kilobits.map(|kilobits| kilobits * 1000),
-        alternate: wishes.alternate.map(|alternate| alternate.0),
+        alternates: wishes.alternate.iter().map(|alternate| alternate.0).collect(),
     }))
 }
 

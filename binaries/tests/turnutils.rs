@@ -219,3 +219,41 @@ fn a_stun_client_learns_its_address() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("UDP reflexive addr: 127.0.0.1:"), "{text}");
 }
+
+#[test]
+fn a_server_is_emptied_while_it_runs() {
+    let lab = Lab::new("turnutils-drain", &ALLOWED);
+    let file = lab.folder.join("turn.toml");
+    let [port] = free_ports();
+    let wishes = format!(
+        "listen = \"127.0.0.1:{port}\"\n[turn]\nusers = \"alice:secret\"\nrelay_ip = \"127.0.0.1\"\n\
+         allow_peers = \"127.0.0.0/8\"\n"
+    );
+    std::fs::write(&file, &wishes).expect("a folder for tests");
+    let mut server = started(TURN, &["--config", &file.to_string_lossy()]);
+    let asks = || {
+        let peer = lab.peer.to_string();
+        let port = port.to_string();
+        let args = ["5", "turnutils_uclient", "-e", "127.0.0.1", "-r", &peer, "-p", &port];
+        let all =
+            [&args[..], &["-u", "alice", "-w", "secret", "-n", "2", "-c", "127.0.0.1"]].concat();
+        let output = Command::new("timeout").args(all).output().expect("it is installed");
+        output.status.code() == Some(0)
+    };
+    let until = |wanted: bool| (0..50).any(|_| asks() == wanted);
+    assert!(until(true), "it takes clients");
+    let mut reload = |text: &str| {
+        std::fs::write(&file, text).expect("a folder for tests");
+        let pid = server.0.id().to_string();
+        let kill = Command::new("kill").args(["-HUP", &pid]).status();
+        assert!(kill.expect("every system has it").success());
+        assert!(server.0.try_wait().expect("a child").is_none(), "it goes on");
+    };
+    let [nobody] = free_ports();
+    reload(&format!("{wishes}alternate = \"127.0.0.1:{nobody}\"\n"));
+    assert!(until(false), "new clients are sent away");
+    reload("nonsense");
+    assert!(!asks(), "what cannot be read changes nothing");
+    reload(&wishes);
+    assert!(until(true), "it takes clients again");
+}

@@ -67,8 +67,9 @@ pub struct Turn {
     pub per_user: usize,
     /// Bits a second in each direction of one allocation; `None`: as many as come.
     pub bitrate: Option<u64>,
-    /// Where clients shall go instead of here (ALTERNATE-SERVER), while this node drains.
-    pub alternate: Option<SocketAddr>,
+    /// Where new clients shall go instead of here (ALTERNATE-SERVER), while this node drains: for
+    /// each family the first one. Empty: they may stay.
+    pub alternates: Vec<SocketAddr>,
 }
 
 impl Turn {

@@ -200,6 +200,8 @@ pub const TURN_SPLICE_UNSENT: usize = 64 * 1024;
 pub const TURN_REPORT: Duration = Duration::from_secs(1);
 /// Reserved ports (EVEN-PORT) that wait for their clients.
 pub const TURN_RESERVATIONS: usize = 256;
+/// Names whose credentials were revoked and are kept in mind; of more, the oldest are forgotten.
+pub const TURN_REVOKED: usize = 20_000;
 
 /// Bytes of one datagram on a byte stream. RTP, DTLS and STUN stay below 2 KB: they are made for
 /// networks that carry 1,500 bytes in one piece.

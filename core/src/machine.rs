@@ -129,6 +129,9 @@ pub enum Input<'a> {
     },
     /// How loaded this machine is, as the world measured it.
     Measured(Load),
+    /// Where the operator wants new TURN clients to go instead of here, from now on: for each
+    /// family the first one. Empty: they may stay.
+    Alternates(Vec<SocketAddr>),
     /// The operator wants this process to end: say goodbye to everybody now.
     Stopping,
     /// The deadline that the machine named has come.

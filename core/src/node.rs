@@ -83,6 +83,7 @@ impl Node {
             Input::Left { connection, clean } => director.left(connection, clean, &mut desk),
             Input::Answered { call, result } => director.answered(call, result, &mut desk),
             Input::Measured(load) => director.measured(load),
+            Input::Alternates(_) => self.tell_turn(now, &input, out),
             Input::Stopping => {
                 director.stop(&mut desk);
                 self.hub.stop(now, events, desk.out);

@@ -19,6 +19,9 @@ pub const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// Round trips until media flows: TCP, the offer, ICE, two of DTLS 1.2.
 const JOIN: u32 = 5;
+/// Those of them that go to the node itself, and those that a TURN server takes beside.
+const SIGNALLED: u32 = 2;
+const TUNNEL: u32 = 4;
 
 /// What was seen. Times are since the world's start.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +87,8 @@ impl Seen {
 pub struct Route {
     /// The publisher, the nodes, the viewer.
     hosts: Vec<SocketAddr>,
+    /// Whether the last one before the viewer is a TURN server.
+    tunnel: bool,
     /// The links that it goes over, by their cities.
     links: Vec<(CityIndex, CityIndex)>,
     publisher: usize,
@@ -100,13 +105,17 @@ impl Route {
     pub fn new(plan: &Plan, net: &Net, viewer: usize, node: SocketAddr) -> Option<Route> {
         let (publisher, first) = plan.publisher(viewer)?;
         let nodes = plan.chain(first, plan.node_at(node)?)?;
-        let middle = nodes.iter().map(|node| SocketAddr::new(plan.nodes[*node].ip, 0));
+        let turn = nodes.last().and_then(|last| plan.nodes[*last].turn);
+        let tunnel = turn.filter(|_| plan.people[viewer].script.firewalled);
+        let middle = nodes.iter().chain(&tunnel);
+        let middle = middle.map(|node| SocketAddr::new(plan.nodes[*node].ip, 0));
         let ends = [publisher, viewer].map(|person| plan.people[person].at);
         let hosts: Vec<_> = [ends[0]].into_iter().chain(middle).chain([ends[1]]).collect();
         let floor = hosts.windows(2).map(|leg| net.delay(leg[0], leg[1])).sum();
         let clean = hosts.windows(2).all(|leg| net.is_clean(leg[0], leg[1]));
         let links = hosts.windows(2).flat_map(|leg| net.links(leg[0], leg[1])).copied().collect();
-        Some(Route { hosts, links, publisher, viewer, nodes, floor, clean })
+        let tunnel = tunnel.is_some();
+        Some(Route { hosts, tunnel, links, publisher, viewer, nodes, floor, clean })
     }
 
     /// The round trip between two of its hosts: from the end.
@@ -127,15 +136,24 @@ impl Route {
     /// How long somebody waits for the first picture, in round trips (counted for HTTP without TLS,
     /// and DTLS 1.2): with the balancer two, TCP and the question; with the node five, for TCP,
     /// the offer, ICE, and two of DTLS; then one up to the publisher and back to the node for a
-    /// keyframe, and its next frame.
+    /// keyframe, and its next frame. A TURN server takes four more, for TCP, TLS, and two to
+    /// allocate; then ICE and DTLS go over it, and the first two round trips around it.
     pub fn first_frame(&self, plan: &Plan, net: &Net) -> Duration {
         let last = self.hosts.len() - 1;
         let asked = match plan.people[self.viewer].script.door {
             Door::Balancer(at) => net.delay(self.hosts[last], at) + net.delay(at, self.hosts[last]),
             Door::Node(_) => Duration::ZERO,
         };
-        let up = (0..last - 1).map(|leg| self.round_trip(net, leg, leg + 1)).sum::<Duration>();
-        asked * 2 + self.round_trip(net, last - 1, last) * JOIN + up + Duration::from_millis(34)
+        let leg = |leg| self.round_trip(net, leg, leg + 1);
+        let up = (0..last - 1).map(leg).sum::<Duration>();
+        let join = match self.tunnel {
+            false => leg(last - 1) * JOIN,
+            true => {
+                let around = self.round_trip(net, last - 2, last);
+                around * SIGNALLED + leg(last - 1) * TUNNEL + (leg(last - 2) + leg(last - 1)) * 3
+            }
+        };
+        asked * 2 + join + up + Duration::from_millis(34)
     }
 
     /// Whether something that happens is about this way.
@@ -151,7 +169,9 @@ impl Route {
                 self.nodes.contains(node)
             }
             Action::Cut(a, b) | Action::Heal(a, b) => leg(*a, *b),
-            Action::Roam(person) => [self.publisher, self.viewer].contains(person),
+            Action::Roam(person) | Action::Squeeze(person, _) => {
+                [self.publisher, self.viewer].contains(person)
+            }
             Action::Change(one, other, _) => {
                 self.links.contains(&(*one, *other)) || self.links.contains(&(*other, *one))
             }

@@ -55,12 +55,23 @@ impl Host {
         self.node.as_ref().and_then(Machine::deadline)
     }
 
-    /// Binds a socket at any port of this IP.
-    pub(crate) fn bind(&mut self, ip: IpAddr) -> SocketAddr {
-        let at = SocketAddr::new(ip, self.next_port);
+    /// Binds a socket at this address, or at any port of its IP if that is 0.
+    pub(crate) fn bind(&mut self, near: SocketAddr) -> Result<SocketAddr, String> {
+        let mut at = near;
+        if near.port() == 0 {
+            at.set_port(self.next_port);
+            self.next_port += 1;
+        }
+        match self.bound.insert(at) {
+            true => Ok(at),
+            false => Err(format!("{at} is in use")),
+        }
+    }
+
+    /// A free port of this IP, for a stream.
+    pub(crate) fn near_end(&mut self, ip: IpAddr) -> SocketAddr {
         self.next_port += 1;
-        self.bound.insert(at);
-        at
+        SocketAddr::new(ip, self.next_port - 1)
     }
 
     /// Closes a socket.

@@ -58,6 +58,11 @@ struct Stage {
 
 /// Tells a story; `trace`: whether everything that was sent is written down.
 pub fn tell(plan: &Plan, dtls: Dtls, trace: bool, progress: &Progress<'_>) -> Result<Told, String> {
+    if plan.people.iter().any(|person| person.script.firewalled) {
+        return Err(
+            "people behind firewalls are in the in-memory world only: --world memory".into()
+        );
+    }
     let mut sim = turmoil::Builder::new()
         .rng_seed(1)
         .tick_duration(TICK)
@@ -194,6 +199,8 @@ impl Stage {
                 }
             }
             Action::Change(one, other, line) => self.globe.net().change(*one, *other, *line),
+            // Nobody here is behind a firewall.
+            Action::Squeeze(..) => {}
         }
     }
 

@@ -62,6 +62,9 @@ fn act(world: &mut World, action: &Action) {
         Action::Heal(one, other) => world.net().heal((*one, 0).into(), (*other, 0).into()),
         Action::Roam(person) => world.roam(*person),
         Action::Change(one, other, line) => world.net().change(*one, *other, *line),
+        Action::Squeeze(person, kbps) => {
+            world.squeeze(*person, kbps.map(|kbps| f64::from(kbps) * 1000.0));
+        }
     }
 }
 

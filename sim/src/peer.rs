@@ -42,6 +42,9 @@ pub struct Peer {
     outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
     /// For streams.
     framed: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Its address at a TURN server, and what shall leave from there.
+    relayed: Option<SocketAddr>,
+    to_relay: VecDeque<(SocketAddr, Vec<u8>)>,
 }
 
 /// What a peer is born with.
@@ -130,6 +133,8 @@ impl Peer {
             keyframes_asked: Vec::new(),
             outgoing: VecDeque::new(),
             framed: VecDeque::new(),
+            relayed: None,
+            to_relay: VecDeque::new(),
         };
         (peer, offer.to_sdp_string())
     }
@@ -233,6 +238,27 @@ impl Peer {
         self.advance(now);
     }
 
+    /// A TURN server has given it this address: that is one more way to check.
+    pub fn take_relayed(&mut self, now: Instant, at: SocketAddr) {
+        let candidate = Candidate::builder().udp().relayed(at, at).build();
+        self.refresh();
+        self.rtc.add_local_candidate(candidate.expect("a plain address"));
+        self.relayed = Some(at);
+        self.advance(now);
+    }
+
+    /// Takes a datagram that came to its relayed address.
+    pub fn receive_relayed(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
+        if let Some(at) = self.relayed {
+            self.take_in(now, Protocol::Udp, (from, at), payload);
+        }
+    }
+
+    /// The next datagram that shall leave from its relayed address, and where to.
+    pub fn next_relayed(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        self.to_relay.pop_front()
+    }
+
     /// It gives UDP up, as browsers do whose checks were not answered for a while.
     pub fn forsake_udp(&mut self, now: Instant) {
         let candidate = Candidate::host(self.address, "udp").expect("a plain address");
@@ -331,6 +357,7 @@ impl Peer {
                 Ok(Output::Transmit(transmit)) => {
                     let sent = (transmit.destination, transmit.contents.to_vec());
                     match transmit.proto {
+                        _ if self.relayed == Some(transmit.source) => self.to_relay.push_back(sent),
                         Protocol::Udp => self.outgoing.push_back(sent),
                         _ => self.framed.push_back(sent),
                     }

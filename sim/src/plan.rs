@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use farcast_core::config::{Access, Addresses, Config, Edge};
+use farcast_core::config::{
+    Access, Addresses, Config, Edge, IceServers, Network, RelayIp, Secret, Turn,
+};
 use farcast_core::seed::Seed;
 
 use crate::atlas::{Atlas, CityIndex, Line};
@@ -19,6 +21,12 @@ use crate::story::{EventSpec, NodeSpec, Story};
 pub const PORT: u16 = 8080;
 /// Calendar time at a world's start: 2026-01-01.
 pub const CALENDAR: Duration = Duration::from_secs(1_767_225_600);
+/// What TURN servers share.
+const SECRET: &[u8] = b"shared by all nodes of a story";
+/// The ports of relayed addresses: nodes take others for themselves.
+const RELAYED: (u16, u16) = (60_000, 64_999);
+/// Allocations of one user: nobody is kept out.
+const CROWD: usize = 1_000;
 /// The first port of a browser.
 const BROWSER: u16 = 50_000;
 
@@ -54,6 +62,8 @@ pub struct NodePlan {
     pub calendar: Duration,
     /// The nodes that it feeds.
     pub edges: Vec<usize>,
+    /// The node whose TURN server its guests are told of.
+    pub turn: Option<usize>,
 }
 
 /// Somebody.
@@ -88,6 +98,8 @@ pub enum Action {
     Roam(usize),
     /// A link becomes another one.
     Change(CityIndex, CityIndex, Line),
+    /// A person's byte streams bring so many kilobits a second from now on; `None`: as many as come.
+    Squeeze(usize, Option<u32>),
 }
 
 impl Plan {
@@ -162,7 +174,8 @@ impl Plan {
     }
 
     fn action(&self, event: &EventSpec) -> Result<Action, String> {
-        let EventSpec { at_s, kill, stop, start, cut, heal, roam, change } = event;
+        let EventSpec { at_s, kill, stop, start, cut, heal, roam, change, squeeze, release } =
+            event;
         let node = |name: &String| find(&self.story.nodes, name);
         let ips = |[one, other]: &[String; 2]| Ok::<_, String>((self.ip(one)?, self.ip(other)?));
         let mut actions = Vec::new();
@@ -176,10 +189,17 @@ impl Plan {
             let [one, other] = [&link.between[0], &link.between[1]];
             Ok(Action::Change(self.atlas.city(one)?, self.atlas.city(other)?, link.line))
         }));
+        let narrow = |name: &String, kbps| match self.person(name)? {
+            person if self.people[person].script.firewalled => Ok(Action::Squeeze(person, kbps)),
+            _ => Err(format!("{name} has no byte stream to squeeze; add firewalled = true")),
+        };
+        actions.extend(squeeze.as_ref().map(|one| narrow(&one.person, Some(one.kbps))));
+        actions.extend(release.as_ref().map(|name| narrow(name, None)));
         match actions.len() {
             1 => actions.remove(0),
             _ => Err(format!(
-                "the event at {at_s} s needs one of kill, stop, start, cut, heal, roam, change"
+                "the event at {at_s} s needs one of kill, stop, start, cut, heal, roam, change, \
+                 squeeze, release"
             )),
         }
     }
@@ -214,14 +234,19 @@ fn nodes(story: &Story, atlas: &Atlas) -> Result<Vec<NodePlan>, String> {
             url: format!("http://{}:{PORT}", ip(*edge)),
             ..Edge::default()
         };
+        let turn = spec.turn.as_ref().map(|name| find(&story.nodes, name)).transpose()?;
+        let is_turn = story.nodes.iter().any(|other| other.turn.as_ref() == Some(&spec.name));
         let udp = vec![SocketAddr::new(ip(index), PORT)];
+        let tcp = if is_turn { udp.clone() } else { Vec::new() };
         let config = Config {
             name: spec.name.clone(),
             access: Access::Open,
-            addresses: Addresses { udp, ..Addresses::default() },
+            addresses: Addresses { udp, tcp, ..Addresses::default() },
             http_port: Some(PORT),
             public_host: Some(ip(index).to_string()),
             edges: edges.iter().map(edge).collect(),
+            turn: is_turn.then(|| turn_server(ip(index))),
+            ice_servers: turn.map(|server| ice_servers(ip(server))),
             ..Config::default()
         };
         let ahead = Duration::from_secs(spec.clock_ahead_s.unsigned_abs());
@@ -231,9 +256,28 @@ fn nodes(story: &Story, atlas: &Atlas) -> Result<Vec<NodePlan>, String> {
         };
         let (city, name) = (atlas.city(&spec.city)?, spec.name.clone());
         let place = Place { name: name.clone(), city, last_mile: None };
-        Ok(NodePlan { name, ip: ip(index), config, place, calendar, edges })
+        Ok(NodePlan { name, ip: ip(index), config, place, calendar, edges, turn })
     };
     story.nodes.iter().enumerate().map(node).collect()
+}
+
+fn turn_server(ip: IpAddr) -> Turn {
+    Turn {
+        realm: "farcast".to_owned(),
+        secrets: vec![Secret(SECRET.to_vec())],
+        relays: vec![RelayIp { bind: ip, announced: ip }],
+        ports: Some(RELAYED),
+        // To everybody else these networks are private.
+        allow: vec![Network { ip: IpAddr::from([10, 77, 0, 0]), prefix: 16 }],
+        machine: vec![ip],
+        per_user: CROWD,
+        ..Turn::default()
+    }
+}
+
+fn ice_servers(ip: IpAddr) -> IceServers {
+    let urls = vec![format!("turns:{ip}:{PORT}?transport=tcp")];
+    IceServers { secret: Secret(SECRET.to_vec()), urls }
 }
 
 fn people(
@@ -262,6 +306,7 @@ fn people(
             film: Some(Film { video_kbps: spec.video_kbps, layers: 1, audio: true }),
             stream: spec.stream.clone(),
             door: Door::Node(door(&spec.node)?),
+            firewalled: false,
             opens: Duration::from_secs_f64(spec.opens_s),
             closes: closes(spec.closes_s),
         };
@@ -276,6 +321,7 @@ fn people(
                 film: None,
                 stream: spec.stream.clone(),
                 door,
+                firewalled: spec.firewalled,
                 opens: Duration::from_secs_f64(spec.opens_s + wait),
                 closes: closes(spec.closes_s),
             };

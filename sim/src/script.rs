@@ -14,6 +14,8 @@ pub struct Script {
     pub stream: String,
     /// Whom they ask.
     pub door: Door,
+    /// Whether a firewall lets nothing but TCP through.
+    pub firewalled: bool,
     /// When they open the page, since the world's start.
     pub opens: Duration,
     /// When they close it.

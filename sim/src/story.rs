@@ -25,6 +25,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("origin-restarts", include_str!("../stories/origin-restarts.toml")),
     ("flash-crowd", include_str!("../stories/flash-crowd.toml")),
     ("slow-viewer", include_str!("../stories/slow-viewer.toml")),
+    ("firewalled-viewer", include_str!("../stories/firewalled-viewer.toml")),
     ("publisher-roams", include_str!("../stories/publisher-roams.toml")),
     ("clock-skew", include_str!("../stories/clock-skew.toml")),
     ("random-faults", include_str!("../stories/random-faults.toml")),
@@ -85,6 +86,8 @@ pub struct NodeSpec {
     /// The nodes that it feeds.
     #[serde(default)]
     pub edges: Vec<String>,
+    /// The node whose TURN server its guests are told of.
+    pub turn: Option<String>,
     /// By how many seconds its calendar is ahead.
     #[serde(default)]
     pub clock_ahead_s: i64,
@@ -141,6 +144,9 @@ pub struct ViewerSpec {
     pub within_s: f64,
     /// What lies between each of them and their city's network.
     pub last_mile: Option<Line>,
+    /// Whether a firewall lets nothing but TCP through: media goes over TURN and TLS.
+    #[serde(default)]
+    pub firewalled: bool,
 }
 
 /// Something that happens; one of its verbs.
@@ -163,6 +169,20 @@ pub struct EventSpec {
     pub roam: Option<String>,
     /// A link becomes another one.
     pub change: Option<Link>,
+    /// What this person's byte streams bring is squeezed to so many kilobits a second.
+    pub squeeze: Option<Squeeze>,
+    /// It is so no more.
+    pub release: Option<String>,
+}
+
+/// How a byte stream is squeezed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Squeeze {
+    /// Whose.
+    pub person: String,
+    /// To how much.
+    pub kbps: u32,
 }
 
 /// What the routes of a story must keep.
@@ -239,6 +259,7 @@ impl Story {
             name: city.to_lowercase().replace(' ', "-"),
             city: city.clone(),
             edges: Vec::new(),
+            turn: None,
             clock_ahead_s: 0,
         };
         let mut nodes: Vec<NodeSpec> = names.iter().map(node).collect();
@@ -253,6 +274,7 @@ impl Story {
             count: 1,
             within_s: 0.0,
             last_mile: None,
+            firewalled: false,
         };
         let viewers = names.iter().flat_map(|city| nodes.iter().map(move |node| watch(city, node)));
         let story = Story {
@@ -326,6 +348,10 @@ impl Story {
         let lines = self.publishers.iter().filter_map(|publisher| publisher.last_mile);
         for line in lines.chain(self.viewers.iter().filter_map(|viewers| viewers.last_mile)) {
             line.checked().map_err(|why| format!("a last_mile: {why}"))?;
+        }
+        let squeezes = self.events.iter().filter_map(|event| event.squeeze.as_ref());
+        if squeezes.into_iter().any(|squeeze| squeeze.kbps == 0) {
+            return Err("a squeeze leaves at least one of kbps".into());
         }
         let times = self.viewers.iter().flat_map(|v| [v.opens_s, v.within_s]);
         let times = times.chain(self.publishers.iter().map(|publisher| publisher.opens_s));

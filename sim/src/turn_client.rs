@@ -173,7 +173,7 @@ impl TurnClient {
         while let Some(len) = self.frame() {
             let frame: Vec<u8> = self.unread.drain(..len).collect();
             match frame[0] {
-                0x40.. => came.extend(self.from_peer(&frame)),
+                0x40.. => came.extend(self.unwrapped(&frame)),
                 _ => self.answered(&frame),
             }
         }
@@ -195,7 +195,7 @@ impl TurnClient {
         (len <= self.unread.len()).then_some(len)
     }
 
-    fn from_peer(&self, frame: &[u8]) -> Option<(SocketAddr, Vec<u8>)> {
+    fn unwrapped(&self, frame: &[u8]) -> Option<(SocketAddr, Vec<u8>)> {
         let [n0, n1, l0, l1, rest @ ..] = frame else { return None };
         let index = u16::from_be_bytes([*n0, *n1]).checked_sub(FIRST_CHANNEL)?;
         let peer = *self.channels.get(usize::from(index))?;

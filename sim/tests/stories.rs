@@ -57,7 +57,8 @@ fn every_story_in_memory() {
 
 #[test]
 fn every_story_on_simulated_hosts() {
-    for (name, _) in STORIES {
+    // Nobody there is behind a firewall.
+    for (name, _) in STORIES.iter().filter(|(name, _)| *name != "firewalled-viewer") {
         assert_good(name, 1, on_hosts(&plan(name, 1).0, Dtls::Rehearsed));
     }
 }

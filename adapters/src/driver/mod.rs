@@ -354,6 +354,7 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
             Fact::Said { .. } | Fact::Writable { .. } => {}
             Fact::Answered { call, result } => self.tell(now, Input::Answered { call, result }),
             Fact::Measured(load) => self.tell(now, Input::Measured(load)),
+            Fact::Alternates(servers) => self.tell(now, Input::Alternates(servers)),
             Fact::Stopping => self.stop(now),
         }
     }

@@ -11,7 +11,7 @@ pub use bare::Bare;
 pub use client::Client;
 pub use line::{Down, Line, Up};
 pub use server::Server;
-pub use strangers::Strangers;
+pub use strangers::{HOSTILE, Strangers};
 
 use std::fs;
 use std::time::Duration;
@@ -22,20 +22,11 @@ use rustix::thread::CpuSet;
 #[derive(Debug, Clone, Copy)]
 pub struct Thread(i32);
 
-/// Who runs on which CPU: else what a wake-up costs is a matter of luck.
-#[derive(Debug, Clone, Copy)]
-pub enum Role {
-    /// The load.
-    Load,
-    /// What carries it.
-    Relay,
-}
-
 impl Thread {
-    /// The calling one, which stays on its role's CPU from now on, if there are so many.
-    pub fn current(role: Role) -> Self {
+    /// The calling one, which stays on the first CPU from now on, as all of them do: to wake a
+    /// thread of another one costs what the machine's owner has put between them.
+    pub fn current() -> Self {
         let mut cpus = CpuSet::new();
-        let _ = role;
         cpus.set(0);
         rustix::thread::sched_setaffinity(None, &cpus).ok();
         Thread(rustix::thread::gettid().as_raw_nonzero().get())

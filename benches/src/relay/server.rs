@@ -14,7 +14,7 @@ use farcast_adapters::tokio::{self, Tokio};
 use farcast_core::config::{Birth, Network, RelayIp, Turn, TurnUser};
 use farcast_core::turn::Standalone;
 
-use super::{Role, Thread};
+use super::Thread;
 
 /// Whom the server knows.
 pub(super) const USER: &str = "alice";
@@ -34,7 +34,7 @@ impl Server {
     pub fn start() -> Self {
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
-            let thread = Thread::current(Role::Relay);
+            let thread = Thread::current();
             tokio::block_on(async move {
                 let birth = birth();
                 let build = |_: &Bound| Standalone::new(config(), birth);

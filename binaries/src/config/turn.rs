@@ -46,9 +46,9 @@ pub struct Turn {
     pub per_user: Option<usize>,
     /// Kilobits a second in each direction of one allocation.
     pub kilobits: Option<u64>,
-    /// Where clients shall go instead.
-    #[serde(deserialize_with = "word")]
-    pub alternate: Option<Alternate>,
+    /// Where new clients shall go instead.
+    #[serde(deserialize_with = "one_or_many")]
+    pub alternate: Vec<Alternate>,
 }
 
 impl Turn {
@@ -74,7 +74,7 @@ impl Turn {
             deny_peers: or_list(self.deny_peers, below.deny_peers),
             per_user: self.per_user.or(below.per_user),
             kilobits: self.kilobits.or(below.kilobits),
-            alternate: self.alternate.or(below.alternate),
+            alternate: or_list(self.alternate, below.alternate),
         }
     }
 }

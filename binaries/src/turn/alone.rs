@@ -51,7 +51,7 @@ pub struct Wishes {
 }
 
 /// The flags of `farcast-turn`, each with its variable of the environment.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct TurnFlags {
     /// The server's settings, TOML; see deploy/examples/turn.toml
     #[arg(long, value_name = "FILE", env = "FARCAST_CONFIG")]
@@ -94,9 +94,9 @@ pub struct TurnFlags {
     /// Do not let clients reach this network, IP or host; repeatable
     #[arg(long, value_name = "PEER", env = "FARCAST_TURN_DENY_PEER", value_delimiter = ',')]
     deny_peer: Vec<Peer>,
-    /// Send every new client to this TURN server instead
-    #[arg(long, value_name = "IP:PORT", env = "FARCAST_TURN_ALTERNATE")]
-    alternate: Option<Alternate>,
+    /// Send every new client to this TURN server instead; repeatable: one of each family
+    #[arg(long, value_name = "IP:PORT", env = "FARCAST_TURN_ALTERNATE", value_delimiter = ',')]
+    alternate: Vec<Alternate>,
     /// The async runtime: tokio or smol [default: tokio]
     #[arg(long, env = "FARCAST_RUNTIME")]
     runtime: Option<Runtime>,

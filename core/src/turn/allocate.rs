@@ -2,7 +2,7 @@
 //! come and go. It knows no packet that is relayed.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::allocation::{Allocation, Attempt, Relayed, Transport, Wanted};
@@ -56,12 +56,7 @@ impl Turn {
             Excess::Quota => Refusal::QuotaReached,
             Excess::Full => Refusal::InsufficientCapacity,
         })?;
-        if let Some(server) = self.alternate {
-            return Err(Refusal::TryAlternate(server));
-        }
-        if self.stopped {
-            return Err(Refusal::InsufficientCapacity);
-        }
+        self.is_open(source)?;
         let index = self.begin(request, &wish, desk.now);
         match reserved {
             Some(reserved) => {
@@ -78,6 +73,17 @@ impl Turn {
         }
         self.conclude(index, desk);
         Ok(None)
+    }
+
+    /// Whether new clients may come at all. One that cannot be sent elsewhere, since the server
+    /// there has no address of its family (RFC 8489 section 10), hears that there is no room here.
+    fn is_open(&self, source: IpAddr) -> Result<(), Refusal> {
+        if self.alternates.is_empty() && !self.stopped {
+            return Ok(());
+        }
+        let fits = |server: &&SocketAddr| server.is_ipv4() == source.is_ipv4() && !self.stopped;
+        let alternate = self.alternates.iter().find(fits);
+        Err(alternate.map_or(Refusal::InsufficientCapacity, |at| Refusal::TryAlternate(*at)))
     }
 
     /// Whoever did not hear the answer asks again; whoever asks for more gets nothing.

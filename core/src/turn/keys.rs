@@ -71,7 +71,7 @@ pub(crate) fn name(username: &[u8]) -> &[u8] {
     credential::read(username).map_or(username, |(_, name)| name)
 }
 
-fn long_term(username: &[u8], realm: &str, password: &[u8]) -> Key {
+pub(super) fn long_term(username: &[u8], realm: &str, password: &[u8]) -> Key {
     let mut md5 = Md5::new();
     for part in [username, b":", realm.as_bytes(), b":", password] {
         md5.update(part);

@@ -24,6 +24,7 @@ mod ports;
 pub(crate) mod reach;
 mod refusal;
 mod requests;
+mod revoked;
 #[cfg(test)]
 mod rfc5769;
 pub mod seal;
@@ -51,6 +52,7 @@ use nonce::Nonces;
 use peers::{Machine, Peers};
 use ports::Ports;
 use reach::Reach;
+use revoked::Revoked;
 use streams::Streams;
 use table::Table;
 use tcp::Connections;
@@ -62,7 +64,10 @@ pub(crate) struct Turn {
     per_user: usize,
     bitrate: Option<u64>,
     /// Where new clients shall go instead.
-    alternate: Option<SocketAddr>,
+    /// Whose credentials do not count.
+    revoked: Revoked,
+    /// Where new clients are sent instead.
+    alternates: Vec<SocketAddr>,
     /// No new allocations: the process ends.
     stopped: bool,
     birth: Birth,
@@ -123,7 +128,8 @@ impl Turn {
             realm: config.realm,
             per_user: config.per_user,
             bitrate: config.bitrate,
-            alternate: config.alternate,
+            revoked: Revoked::default(),
+            alternates: config.alternates,
             stopped: false,
             birth,
             keys: Keys::new(config.users, config.secrets),
@@ -169,6 +175,7 @@ impl Turn {
             Input::Bytes { stream, bytes } => self.bytes(*stream, bytes, desk),
             Input::Unsent { stream, bytes } => self.unsent(*stream, *bytes, desk),
             Input::Ended { stream } => self.ended(*stream, desk),
+            Input::Alternates(servers) => self.alternates.clone_from(servers),
             Input::Stopping => self.stop(desk),
             Input::Timeout => self.timeout(desk),
             _ => {}
@@ -189,6 +196,7 @@ impl Turn {
 
     /// Whoever has credentials that were made for `name` may not go on.
     pub(crate) fn revoke(&mut self, name: &str, desk: &mut Desk<'_>) {
+        self.revoked.add(desk.now, name.as_bytes());
         for index in self.table.of_name(name.as_bytes()) {
             self.free(index, "its credentials were revoked", desk);
         }

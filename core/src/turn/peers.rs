@@ -90,13 +90,14 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::config::{Birth, Network, RelayIp, Turn as Config, TurnUser};
+    use crate::config::{Birth, Network, RelayIp, Secret, Turn as Config, TurnUser};
+    use crate::credential;
     use crate::machine::{Carrier, Datagram, Input, Output};
     use crate::outbox::{Outbox, Runs};
     use crate::seed::Seed;
     use crate::turn::client::Asker;
     use crate::turn::guard::Class;
-    use crate::turn::{Desk, Turn, address, allocation, guard, message, requests};
+    use crate::turn::{Desk, Turn, address, allocation, guard, keys, message, requests, seal};
 
     /// What the client sends to, for TURN and for media alike: one port.
     const SERVER: ([u8; 4], u16) = ([10, 0, 0, 7], 443);
@@ -123,6 +124,7 @@ mod tests {
                     bind: SocketAddr::from(SERVER).ip(),
                     announced: announced.ip(),
                 }],
+                secrets: vec![Secret(b"shared".to_vec())],
                 per_user: 10,
                 ..Config::default()
             };
@@ -281,5 +283,23 @@ mod tests {
         turn.revoke("alice", &mut desk);
         assert!(turn.table.get(0).is_none() && turn.deadline().is_none());
         turn.hear(&Input::Timeout, &mut desk);
+    }
+
+    #[test]
+    fn credentials_of_whoever_is_revoked_do_not_count_any_more() {
+        let mut inside = Inside::new();
+        let secret = Secret(b"shared".to_vec());
+        let credential = credential::mint(&secret, Duration::from_secs(600), "viewer");
+        let (name, password) = (credential.username.as_bytes(), credential.password.as_bytes());
+        let mut request = [&[0, 3, 0, 0][..], &address::MAGIC_COOKIE, &[1; 12]].concat();
+        seal::seal(&mut request, &keys::long_term(name, "lab.test", password));
+        let scanned = guard::scan(&request).unwrap();
+        let asker = Asker::udp(SERVER.into(), CLIENT.into());
+        let (turn, mut desk) = inside.desk();
+        let now = desk.now;
+        turn.revoke("another", &mut desk);
+        assert!(turn.key(&asker, name, &scanned, now).is_some());
+        turn.revoke("viewer", &mut desk);
+        assert!(turn.key(&asker, name, &scanned, now).is_none());
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::allocation::{Allocation, User};
 use super::client::{Asker, Client};
 use super::guard::{self, Class, Scanned};
-use super::keys::Key;
+use super::keys::{self, Key};
 use super::message::{Answer, KNOWN, Transaction, Words, kind, method};
 use super::nonce::Freshness;
 use super::refusal::Refusal;
@@ -138,7 +138,7 @@ impl Turn {
 
     /// The key that has sealed a message. Whoever has an allocation may go on with it for a while
     /// after his credentials have expired: a connection outlives the page's wish to begin one.
-    fn key(
+    pub(super) fn key(
         &self,
         asker: &Asker,
         username: &[u8],
@@ -150,7 +150,8 @@ impl Turn {
         let own = own.map(|own| own.user.key).filter(|key| scanned.is_authentic(key));
         own.or_else(|| {
             let fits = |key: &[u8]| scanned.is_authentic(key);
-            self.keys.find(self.calendar(now), username, &self.realm, fits).ok()
+            let key = self.keys.find(self.calendar(now), username, &self.realm, fits).ok();
+            key.filter(|_| !self.revoked.has(keys::name(username)))
         })
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use farcast_core::config::Secret;
 use farcast_core::credential;
+use farcast_core::machine::Input;
 use farcast_core::turn::guard::Class;
 
 use super::client::Client;
@@ -335,11 +336,18 @@ fn a_flood_of_strangers_is_answered_a_little_and_costs_no_memory() {
 
 #[test]
 fn new_clients_are_sent_elsewhere_while_the_server_drains() {
-    let alternate = Some(addr("198.51.100.2:3478"));
-    let mut lab = Lab::with(farcast_core::config::Turn { alternate, ..config() });
-    let answer = alice().allocate(&mut lab, &[]);
+    let (mut lab, mut old) = (Lab::new(), alice());
+    old.relayed(&mut lab);
+    let mut new = Client::udp("203.0.113.6:4000", "alice");
+    lab.feed(Input::Alternates(vec![addr("[2001:db8::2]:3478")]));
+    assert_eq!(wire::error(&new.allocate(&mut lab, &[])), Some(508), "no IPv4 there");
+    lab.feed(Input::Alternates(vec![addr("[2001:db8::2]:3478"), addr("198.51.100.2:3478")]));
+    let answer = new.allocate(&mut lab, &[]);
     assert_eq!(wire::error(&answer), Some(300));
     let value = wire::read(&answer).attribute(0x8023);
     assert_eq!(value, Some(&[0, 1, 0x0d, 0x96, 198, 51, 100, 2][..]));
+    assert_eq!(wire::seconds(&old.refresh(&mut lab, 600)), Some(600), "whoever is in stays");
+    lab.feed(Input::Alternates(Vec::new()));
+    assert_eq!(wire::error(&new.allocate(&mut lab, &[])), None);
     lab.finish();
 }

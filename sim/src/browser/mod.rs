@@ -2,6 +2,9 @@
 //! when that is over. A machine that knows no network; its rules are those of the SDK.
 
 mod signalling;
+mod tunnel;
+
+pub use tunnel::Errand;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,6 +20,7 @@ use crate::handshake::Dtls;
 use crate::peer::Peer;
 use crate::script::{Attempt, Script};
 use crate::viewer::{Frame, Viewer};
+use tunnel::Tunnel;
 
 /// Nothing came for so long: a viewer asks the node whether it is there.
 const STALL: Duration = Duration::from_secs(1);
@@ -56,6 +60,8 @@ pub struct Browser {
     /// Goodbyes of connections that are over.
     farewell: VecDeque<(SocketAddr, Vec<u8>)>,
     next_port: u16,
+    tunnel: Option<Tunnel>,
+    errands: VecDeque<Errand>,
 }
 
 enum State {
@@ -94,6 +100,8 @@ impl Browser {
             location: None,
             farewell: VecDeque::new(),
             next_port: at.port(),
+            tunnel: None,
+            errands: VecDeque::new(),
         }
     }
 
@@ -156,12 +164,14 @@ impl Browser {
             }
             State::Left => return self.start + Duration::from_secs(1 << 30),
         };
-        self.start + at.min(self.script.closes)
+        let keep = self.tunnel.as_ref().map_or(Duration::MAX, Tunnel::deadline);
+        self.start + at.min(keep).min(self.script.closes)
     }
 
     /// Lets time pass.
     pub fn advance(&mut self, now: Instant) {
         let time = self.time(now);
+        self.tunnel.iter_mut().for_each(|tunnel| tunnel.advance(time));
         match &mut self.state {
             State::Left => {}
             _ if time >= self.script.closes => self.leave(now),
@@ -195,6 +205,46 @@ impl Browser {
             }
             _ => self.farewell.pop_front(),
         }
+    }
+
+    /// Its connection to the TURN server is there.
+    pub fn tunnelled(&mut self, now: Instant) {
+        let time = self.time(now);
+        self.tunnel.iter_mut().for_each(|tunnel| tunnel.opened(time));
+        self.settle(now);
+    }
+
+    /// That connection is gone, or was refused.
+    pub fn untunnelled(&mut self) {
+        self.tunnel = None;
+    }
+
+    /// Takes what its TURN server says.
+    pub fn take_bytes(&mut self, now: Instant, bytes: &[u8]) {
+        let Some(tunnel) = &mut self.tunnel else { return };
+        let was_open = tunnel.relayed().is_some();
+        let came = tunnel.receive(bytes);
+        let relayed = tunnel.relayed();
+        if let State::Connecting(peer, _) | State::Live(peer) = &mut self.state {
+            if let Some(at) = relayed.filter(|_| !was_open) {
+                peer.take_relayed(now, at);
+            }
+            came.iter().for_each(|(from, payload)| peer.receive_relayed(now, *from, payload));
+            self.settle(now);
+        }
+    }
+
+    /// The next thing that it wants done for its tunnel.
+    pub fn next_errand(&mut self) -> Option<Errand> {
+        if let (Some(tunnel), State::Connecting(peer, _) | State::Live(peer)) =
+            (&mut self.tunnel, &mut self.state)
+        {
+            while let Some((to, payload)) = peer.next_relayed() {
+                tunnel.send(to, &payload);
+            }
+            tunnel.write(&mut self.errands);
+        }
+        self.errands.pop_front()
     }
 
     /// The next call that it wants made.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use farcast_core::http::{Call, CallError, Method, Reply};
 use farcast_core::machine::CallId;
 
+use super::tunnel::{Errand, Tunnel};
 use super::{Browser, State};
 use crate::peer::{self, Peer};
 use crate::script::{Attempt, Door};
@@ -45,6 +46,10 @@ impl Browser {
                     let url = format!("http://{node}{}", reply.header("location")?);
                     Some((url, reply.header("etag").unwrap_or("*").to_owned()))
                 });
+                if self.script.firewalled {
+                    self.tunnel = answer.as_ref().and_then(Tunnel::named);
+                    self.dig();
+                }
                 match answer.and_then(|reply| String::from_utf8(reply.body).ok()) {
                     Some(sdp) => {
                         peer.accept(now, &sdp);
@@ -96,6 +101,13 @@ impl Browser {
         self.state = State::Offering(call, Box::new(peer));
     }
 
+    /// Browsers gather after the answer, which names the servers that they ask.
+    fn dig(&mut self) {
+        let Some(server) = self.tunnel.as_ref().map(Tunnel::server) else { return };
+        let near = SocketAddr::new(self.address.ip(), self.new_port());
+        self.errands.push_back(Errand::Connect { near, server });
+    }
+
     fn call(&mut self, method: Method, node: SocketAddr, path: &str, body: String) -> CallId {
         let headers = [("content-type", "application/sdp")];
         self.ask(method, format!("http://{node}{path}"), &headers, body, CALL)
@@ -125,6 +137,13 @@ impl Browser {
             self.camera = peer.take_camera();
             peer.close(now);
             self.farewell.extend(std::iter::from_fn(|| peer.next_outgoing()));
+            if let Some(mut tunnel) = self.tunnel.take() {
+                while let Some((to, payload)) = peer.next_relayed() {
+                    tunnel.send(to, &payload);
+                }
+                tunnel.write(&mut self.errands);
+                self.errands.push_back(Errand::HangUp { server: tunnel.server() });
+            }
         }
         if let Some((url, _)) = self.location.take() {
             self.ask(Method::Delete, url, &[], String::new(), CALL);

@@ -78,6 +78,17 @@ impl Case<'_> {
         let near = |at: Duration| frame.captured + before >= at && frame.captured <= at + after;
         let events = self.plan.events.iter().filter(|(at, _)| near(*at));
         events.into_iter().any(|(_, action)| route.is_touched(action))
+            || self.is_squeezed(route, frame.captured)
+    }
+
+    /// Whether the last that happened to somebody's byte streams was that they got narrow.
+    fn is_squeezed(&self, route: &Route, at: Duration) -> bool {
+        let before = self.plan.events.iter().rev().filter(|(moment, _)| *moment <= at);
+        let mut squeezes = before.filter_map(|(_, action)| match action {
+            Action::Squeeze(_, kbps) if route.is_touched(action) => Some(kbps.is_some()),
+            _ => None,
+        });
+        squeezes.next().unwrap_or(false)
     }
 
     /// Every pause that is too long; the picture must be there until they leave.

@@ -29,6 +29,10 @@ fn words(plan: &Plan, action: &Action) -> String {
         Action::Start(new) => format!("{} starts", node(new)),
         Action::Cut(a, b) => format!("{} – {} cut", host(plan, *a), host(plan, *b)),
         Action::Heal(a, b) => format!("{} – {} healed", host(plan, *a), host(plan, *b)),
+        Action::Squeeze(person, Some(kbps)) => {
+            format!("{} is squeezed to {kbps} kbit/s", plan.people[*person].name)
+        }
+        Action::Squeeze(person, None) => format!("{} is released", plan.people[*person].name),
         Action::Roam(person) => format!("{} roams", plan.people[*person].name),
         Action::Change(a, b, line) => {
             let (rtt, loss) = (line.rtt_ms, line.loss_percent);

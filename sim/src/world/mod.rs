@@ -70,7 +70,7 @@ enum Arrival {
     Datagram { from: SocketAddr, to: SocketAddr, payload: Vec<u8> },
     Asked(Question),
     Answered(Answer),
-    Bound { node: NodeIndex, bind: BindId, at: SocketAddr },
+    Bound { node: NodeIndex, bind: BindId, result: Result<SocketAddr, String> },
     Stream(StreamId, Happening),
 }
 
@@ -113,7 +113,11 @@ impl World {
 
     /// Adds somebody's browser.
     pub fn add_browser(&mut self, browser: Browser, place: Place) -> PeerIndex {
-        self.net.put(SocketAddr::new(browser.socket().ip(), 0), place);
+        let ip = browser.socket().ip();
+        self.net.put(SocketAddr::new(ip, 0), place);
+        if browser.script().firewalled {
+            self.without_udp.insert(ip);
+        }
         self.add_guest(Guest::Browser(Box::new(browser)))
     }
 
@@ -254,19 +258,19 @@ impl World {
             },
             Arrival::Asked(question) => self.ask_for(question),
             Arrival::Answered(answer) => self.answer(answer),
-            Arrival::Bound { node, bind, at } => {
-                self.feed(node, Input::Bound { bind, result: Ok(at) });
+            Arrival::Bound { node, bind, result } => {
+                self.feed(node, Input::Bound { bind, result });
             }
             Arrival::Stream(stream, what) => self.happen(stream, what),
         }
     }
 
-    /// Everything that arrives at a node at the same time is one read of its socket.
+    /// Everything that arrives at a socket at the same time, one after the other, is one read.
     fn deliver_burst(&mut self, node: NodeIndex, first: (SocketAddr, SocketAddr, Vec<u8>)) {
+        let socket = first.1;
         let mut burst = vec![first];
-        let ip = self.nodes[node].ip;
         while let Some(entry) = self.events.first_entry().filter(|e| e.key().0 <= self.now) {
-            let goes_on = matches!(entry.get(), Arrival::Datagram { to, .. } if to.ip() == ip);
+            let goes_on = matches!(entry.get(), Arrival::Datagram { to, .. } if *to == socket);
             if !goes_on {
                 break;
             }
@@ -317,8 +321,8 @@ impl World {
         let host = &mut self.nodes[index];
         match errand {
             Output::Bind { bind, near } => {
-                let at = host.bind(near.ip());
-                self.schedule(self.now, Arrival::Bound { node: index, bind, at });
+                let result = host.bind(near);
+                self.schedule(self.now, Arrival::Bound { node: index, bind, result });
             }
             Output::Unbind { local } => host.unbind(local),
             Output::Reply { id, reply } => {
@@ -334,7 +338,7 @@ impl World {
             Output::Connect { connect, from, to } => self.connect(index, connect, from, to),
             Output::End { stream } => self.end_stream(index, stream),
             Output::Listen { .. } | Output::Unlisten { .. } | Output::Read { .. } => {
-                panic!("no story has TURN allocations")
+                panic!("no story has TURN allocations for TCP")
             }
         }
     }
@@ -347,6 +351,7 @@ impl World {
         while let Some((to, payload)) = self.guests[index].next_framed() {
             self.write_framed(index, to, &payload);
         }
+        self.carry_tunnel(index);
         if let Guest::Browser(browser) = &mut self.guests[index] {
             let calls: Vec<_> = std::iter::from_fn(|| browser.next_call()).collect();
             for (call, request) in calls {

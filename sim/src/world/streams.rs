@@ -10,6 +10,7 @@ use farcast_core::limits;
 use farcast_core::machine::{ConnectId, Door, Input, StreamId};
 
 use super::{Actor, Arrival, NodeIndex, PeerIndex, World};
+use crate::browser::Errand;
 use crate::guest::Guest;
 
 /// Bytes that a kernel takes though it cannot send them yet (`TCP_NOTSENT_LOWAT` of the driver).
@@ -31,6 +32,8 @@ pub(super) struct Streams {
 
 struct Pipe {
     ends: [End; 2],
+    /// What its maker speaks.
+    door: Door,
     /// What each end has written.
     flows: [Flow; 2],
     deframer: Deframer,
@@ -88,9 +91,12 @@ impl World {
         to: SocketAddr,
     ) {
         let ip = from.map_or(self.nodes[node].ip, |from| from.ip());
-        let address = self.nodes[node].bind(ip);
-        self.nodes[node].unbind(address);
-        self.knock(End { actor: Actor::Node(node), address, connect: Some(connect) }, to);
+        let address = self.nodes[node].near_end(ip);
+        self.knock(
+            End { actor: Actor::Node(node), address, connect: Some(connect) },
+            to,
+            Door::Ice,
+        );
     }
 
     /// A peer connects to where a node listens.
@@ -98,19 +104,55 @@ impl World {
         let to = self.nodes[node].config.addresses.tcp[0];
         let socket = self.guests[peer].socket();
         let address = SocketAddr::new(socket.ip(), socket.port() + 1);
-        self.knock(End { actor: Actor::Guest(peer), address, connect: None }, to);
+        self.knock(End { actor: Actor::Guest(peer), address, connect: None }, to, Door::Ice);
     }
 
-    fn knock(&mut self, maker: End, to: SocketAddr) {
+    /// Carries what a browser says to its TURN server: it connects with TLS, writes, hangs up.
+    pub(super) fn carry_tunnel(&mut self, index: PeerIndex) {
+        let Guest::Browser(browser) = &mut self.guests[index] else { return };
+        let errands: Vec<Errand> = std::iter::from_fn(|| browser.next_errand()).collect();
+        for errand in errands {
+            match errand {
+                Errand::Connect { near, server } => {
+                    let maker = End { actor: Actor::Guest(index), address: near, connect: None };
+                    self.knock(maker, server, Door::Turn { secure: true });
+                }
+                Errand::Write { server, bytes } => {
+                    if let Some(stream) = self.stream_to(index, server) {
+                        self.put(stream, MAKER, &bytes);
+                    }
+                }
+                Errand::HangUp { server } => {
+                    if let Some(stream) = self.stream_to(index, server) {
+                        self.over(stream, MAKER);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The last stream of a guest to this address.
+    fn stream_to(&self, guest: PeerIndex, to: SocketAddr) -> Option<StreamId> {
+        let ends = |pipe: &Pipe| (pipe.ends[MAKER].actor, pipe.ends[TAKER].address);
+        let leads = |(_, pipe): &(&StreamId, &Pipe)| ends(pipe) == (Actor::Guest(guest), to);
+        self.streams.pipes.iter().rev().find(leads).map(|(stream, _)| *stream)
+    }
+
+    fn knock(&mut self, maker: End, to: SocketAddr, door: Door) {
         self.streams.next += 1;
         let stream = StreamId(self.streams.next);
         let Some(taker) = self.places.get(&to.ip()).copied() else { return };
         let ends = [maker, End { actor: taker, address: to, connect: None }];
-        let pipe = Pipe { ends, flows: Default::default(), deframer: Deframer::default() };
+        let pipe = Pipe { ends, door, flows: Default::default(), deframer: Deframer::default() };
         self.streams.pipes.insert(stream, pipe);
-        match self.net.is_cut(maker.address, to) {
-            true => self.happens(limits::CONNECT, stream, Happening::Refused),
-            false => self.happens(self.net.delay(maker.address, to), stream, Happening::Knock),
+        let (there, back) = (self.net.delay(maker.address, to), self.net.delay(to, maker.address));
+        match (self.net.is_cut(maker.address, to), door) {
+            (true, _) => self.happens(limits::CONNECT, stream, Happening::Refused),
+            // TLS takes one more round trip before anything can be said (RFC 8446 section 2).
+            (false, Door::Turn { secure: true }) => {
+                self.happens(there * 2 + back, stream, Happening::Knock);
+            }
+            (false, _) => self.happens(there, stream, Happening::Knock),
         }
     }
 
@@ -138,10 +180,7 @@ impl World {
 
     /// A peer writes datagrams to wherever a stream of its leads.
     pub(super) fn write_framed(&mut self, peer: PeerIndex, to: SocketAddr, payload: &[u8]) {
-        let ends = |pipe: &Pipe| (pipe.ends[MAKER].actor, pipe.ends[TAKER].address);
-        let leads = |(_, pipe): &(&StreamId, &Pipe)| ends(pipe) == (Actor::Guest(peer), to);
-        let found = self.streams.pipes.iter().rev().find(leads).map(|(stream, _)| *stream);
-        if let Some(stream) = found {
+        if let Some(stream) = self.stream_to(peer, to) {
             self.put(stream, MAKER, &(payload.len() as u16).to_be_bytes());
             self.put(stream, MAKER, payload);
         }
@@ -161,6 +200,11 @@ impl World {
     pub(super) fn end_stream(&mut self, node: NodeIndex, stream: StreamId) {
         let Some(pipe) = self.streams.pipes.get_mut(&stream) else { return };
         let end = usize::from(pipe.ends[TAKER].actor == Actor::Node(node));
+        self.over(stream, end);
+    }
+
+    fn over(&mut self, stream: StreamId, end: usize) {
+        let Some(pipe) = self.streams.pipes.get_mut(&stream) else { return };
         pipe.flows[end].over = true;
         self.happens(Duration::ZERO, stream, Happening::Turn(end));
     }
@@ -183,15 +227,19 @@ impl World {
     /// Something happens to a stream.
     pub(super) fn happen(&mut self, stream: StreamId, what: Happening) {
         let Some(pipe) = self.streams.pipes.get(&stream) else { return };
-        let [maker, taker] = pipe.ends;
+        let ([maker, taker], door) = (pipe.ends, pipe.door);
         match what {
-            Happening::Knock => self.knocked(stream, maker, taker),
+            Happening::Knock => self.knocked(stream, maker, taker, door),
             Happening::Made => self.made(stream, maker),
             Happening::Refused => {
                 self.streams.pipes.remove(&stream);
-                if let (Actor::Node(node), Some(connect)) = (maker.actor, maker.connect) {
-                    let result = Err("nobody listens there".to_owned());
-                    self.feed(node, Input::Connected { connect, result });
+                match (maker.actor, maker.connect) {
+                    (Actor::Node(node), Some(connect)) => {
+                        let result = Err("nobody listens there".to_owned());
+                        self.feed(node, Input::Connected { connect, result });
+                    }
+                    (Actor::Guest(index), _) => self.lost(index),
+                    _ => {}
                 }
             }
             Happening::Turn(end) => self.turn(stream, end),
@@ -200,14 +248,23 @@ impl World {
             Happening::Ended(end) => {
                 let actor = pipe.ends[end].actor;
                 self.streams.pipes.remove(&stream);
-                if let Actor::Node(node) = actor {
-                    self.feed(node, Input::Ended { stream });
+                match actor {
+                    Actor::Node(node) => self.feed(node, Input::Ended { stream }),
+                    Actor::Guest(index) => self.lost(index),
                 }
             }
         }
     }
 
-    fn knocked(&mut self, stream: StreamId, maker: End, taker: End) {
+    /// A guest's stream is gone, or never was.
+    fn lost(&mut self, index: PeerIndex) {
+        if let Guest::Browser(browser) = &mut self.guests[index] {
+            browser.untunnelled();
+        }
+        self.carry_for(index);
+    }
+
+    fn knocked(&mut self, stream: StreamId, maker: End, taker: End, door: Door) {
         let back = self.net.delay(taker.address, maker.address);
         let Actor::Node(node) = taker.actor else { return };
         let listens = self.nodes[node].config.addresses.tcp.contains(&taker.address);
@@ -215,7 +272,7 @@ impl World {
             return self.happens(back, stream, Happening::Refused);
         }
         let (local, peer) = (taker.address, maker.address);
-        self.feed(node, Input::Accepted { stream, door: Door::Ice, local, peer });
+        self.feed(node, Input::Accepted { stream, door, local, peer });
         self.happens(back, stream, Happening::Made);
     }
 
@@ -228,8 +285,9 @@ impl World {
             }
             Actor::Guest(index) => {
                 let now = self.now;
-                if let Guest::Peer(peer) = &mut self.guests[index] {
-                    peer.take_stream(now, maker.address);
+                match &mut self.guests[index] {
+                    Guest::Peer(peer) => peer.take_stream(now, maker.address),
+                    Guest::Browser(browser) => browser.tunnelled(now),
                 }
                 self.carry_for(index);
             }
@@ -280,11 +338,14 @@ impl World {
         match pipe.ends[end].actor {
             Actor::Node(node) => self.feed(node, Input::Bytes { stream, bytes }),
             Actor::Guest(index) => {
-                let mut frames = pipe.deframer.read(bytes);
-                while let Some(payload) = frames.take().expect("nodes write short frames") {
-                    if let Guest::Peer(peer) = &mut self.guests[index] {
-                        peer.receive_framed(self.now, (from, at), payload);
+                match &mut self.guests[index] {
+                    Guest::Peer(peer) => {
+                        let mut frames = pipe.deframer.read(bytes);
+                        while let Some(payload) = frames.take().expect("nodes write short frames") {
+                            peer.receive_framed(self.now, (from, at), payload);
+                        }
                     }
+                    Guest::Browser(browser) => browser.take_bytes(self.now, bytes),
                 }
                 self.carry_for(index);
             }

@@ -226,8 +226,8 @@ fn a_server_is_emptied_while_it_runs() {
     let file = lab.folder.join("turn.toml");
     let [port] = free_ports();
     let wishes = format!(
-        "listen = \"127.0.0.1:{port}\"\n[turn]\nusers = \"alice:secret\"\nrelay_ip = \"127.0.0.1\"\n\
-         allow_peers = \"127.0.0.0/8\"\n"
+        "listen = \"127.0.0.1:{port}\"\n[turn]\nusers = \"alice:secret\"\n\
+         relay_ip = \"127.0.0.1\"\nallow_peers = \"127.0.0.0/8\"\n"
     );
     std::fs::write(&file, &wishes).expect("a folder for tests");
     let mut server = started(TURN, &["--config", &file.to_string_lossy()]);

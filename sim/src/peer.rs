@@ -1,6 +1,8 @@
 //! A browser's part in a simulation: publishes frames or receives them, as a full WebRTC peer. It
 //! knows no network; a world carries its datagrams.
 
+mod ways;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,7 +12,7 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive, TcpType};
+use str0m::net::{Protocol, Receive};
 use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
@@ -230,48 +232,6 @@ impl Peer {
         self.take_in(now, Protocol::Udp, (from, self.address), payload);
     }
 
-    /// It has connected over TCP, from this address: that is one more way to check.
-    pub fn take_stream(&mut self, now: Instant, at: SocketAddr) {
-        let candidate = Candidate::builder().tcp().host(at).tcptype(TcpType::Active).build();
-        self.refresh();
-        self.rtc.add_local_candidate(candidate.expect("a plain address"));
-        self.advance(now);
-    }
-
-    /// A TURN server has given it this address: that is one more way to check.
-    pub fn take_relayed(&mut self, now: Instant, at: SocketAddr) {
-        let candidate = Candidate::builder().udp().relayed(at, at).build();
-        self.refresh();
-        self.rtc.add_local_candidate(candidate.expect("a plain address"));
-        self.relayed = Some(at);
-        self.advance(now);
-    }
-
-    /// Takes a datagram that came to its relayed address.
-    pub fn receive_relayed(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
-        if let Some(at) = self.relayed {
-            self.take_in(now, Protocol::Udp, (from, at), payload);
-        }
-    }
-
-    /// The next datagram that shall leave from its relayed address, and where to.
-    pub fn next_relayed(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
-        self.to_relay.pop_front()
-    }
-
-    /// It gives UDP up, as browsers do whose checks were not answered for a while.
-    pub fn forsake_udp(&mut self, now: Instant) {
-        let candidate = Candidate::host(self.address, "udp").expect("a plain address");
-        self.refresh();
-        self.rtc.direct_api().invalidate_candidate(&candidate);
-        self.advance(now);
-    }
-
-    /// Takes a datagram that came over a stream of its own, between these.
-    pub fn receive_framed(&mut self, now: Instant, ends: (SocketAddr, SocketAddr), payload: &[u8]) {
-        self.take_in(now, Protocol::Tcp, ends, payload);
-    }
-
     fn take_in(
         &mut self,
         now: Instant,
@@ -291,11 +251,6 @@ impl Peer {
     /// The next datagram that it wants carried, and where to.
     pub fn next_outgoing(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         self.outgoing.pop_front()
-    }
-
-    /// The next datagram that it wants carried over a stream, and where to.
-    pub fn next_framed(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
-        self.framed.pop_front()
     }
 
     /// str0m draws from a generator of this thread: what it draws shall depend on the seed alone.

@@ -98,7 +98,8 @@ pub enum Action {
     Roam(usize),
     /// A link becomes another one.
     Change(CityIndex, CityIndex, Line),
-    /// A person's byte streams bring so many kilobits a second from now on; `None`: as many as come.
+    /// A person's byte streams bring so many kilobits a second from now on; `None`: as many as
+    /// come.
     Squeeze(usize, Option<u32>),
 }
 

@@ -56,7 +56,7 @@ type Message = stun_codec::Message<Attribute>;
 pub enum Line {
     /// Every message is a datagram.
     Datagrams,
-    /// Messages follow one another, and ChannelData is padded to four bytes (RFC 8656 section 12.5).
+    /// Messages follow one another; ChannelData is padded to four bytes (RFC 8656 section 12.5).
     Stream,
 }
 

@@ -1,5 +1,5 @@
-//! Who has nothing but TCP gets through by TURN, through nodes as they are: their balancers name the
-//! servers, their doors tell what comes, their hubs have the media.
+//! Who has nothing but TCP gets through by TURN, through nodes as they are: these name the servers,
+//! their doors tell what comes, their hubs have the media.
 
 use farcast_core::report::Report;
 use farcast_sim::memory;

@@ -45,7 +45,9 @@ servers+=("$coturn")
 turnutils_peer -L 127.0.0.1 -p 3480 >"$lab/peer.log" 2>&1 &
 servers+=("$!")
 sleep 2
-kill -0 "${servers[@]}" || { cat "$lab"/*.log "$lab/coturn.out"; exit 1; }
+for server in "${servers[@]}"; do
+    kill -0 "$server" || { cat "$lab"/*.log "$lab/coturn.out"; exit 1; }
+done
 
 # Nanoseconds that all threads of a process have been on a CPU.
 cpu() { cat "/proc/$1/task/"*/schedstat | awk '{ total += $1 } END { printf "%.0f", total }'; }

@@ -213,6 +213,17 @@ mod tests {
     }
 
     #[test]
+    fn whatever_fills_its_room_may_have_left_more() {
+        let mut batch = Batch::default();
+        let mut brings = |much: bool, count: usize| {
+            batch.fill(addr("0.0.0.0:1"), much, |_, _| Ok(count)).unwrap();
+            batch.is_full()
+        };
+        assert!(brings(false, FEW) && brings(true, MESSAGES));
+        assert!(!brings(false, FEW - 1) && !brings(true, FEW));
+    }
+
+    #[test]
     fn views_reuse_their_memory() {
         let mut batch = Batch::default();
         let fill = |batch: &mut Batch| {

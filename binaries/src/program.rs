@@ -24,9 +24,8 @@ pub fn turn(flags: TurnFlags) -> ExitCode {
 fn run(read: impl Fn() -> Result<Settings, StartError>) -> Result<(), StartError> {
     let settings = read()?;
     let welcome = welcome(&settings);
-    run::run(vec![settings], &welcome, || {
-        Ok(read()?.core.turn.map_or(Vec::new(), |turn| turn.alternates))
-    })
+    let alternates = || Ok(read()?.core.turn.map_or(Vec::new(), |turn| turn.alternates));
+    run::run(vec![settings], &welcome, Some(&alternates))
 }
 
 /// The first line of a node that listens: what to open in a browser, and what a firewall must pass.

@@ -35,17 +35,18 @@ use crate::turn;
 
 /// Runs nodes until SIGINT or SIGTERM, which they survive long enough to say goodbye; a second
 /// signal ends them at once. `welcome` is printed when all of them listen. If one cannot start,
-/// none runs. At SIGHUP, what `reread` brings is taken into use.
+/// none runs. At SIGHUP, what `reread` brings is taken into use; without it, SIGHUP ends them, as it
+/// does when a terminal is closed.
 pub fn run(
     nodes: Vec<Settings>,
     welcome: &str,
-    reread: impl Fn() -> Result<Alternates, StartError>,
+    reread: Option<&dyn Fn() -> Result<Alternates, StartError>>,
 ) -> Result<(), StartError> {
     for warning in nodes.iter().flat_map(|node| &node.warnings) {
         eprintln!("Mind: {warning}");
     }
     let (tell, told) = mpsc::channel();
-    heed_signals(tell.clone())?;
+    heed_signals(tell.clone(), reread.is_some())?;
     let mut running = nodes.len();
     let mut to_start = running;
     for node in nodes {
@@ -55,10 +56,13 @@ pub fn run(
     let mut outcome = Ok(());
     let mut stopping = false;
     let mut all: Vec<Sender<Fact>> = Vec::new();
+    let mut alternates = None;
     while running > 0 {
         // We hold a sender ourselves, so there is always something to wait for.
         match told.recv().expect("the channel outlives this loop") {
             News::Ready(facts) => {
+                // It may have missed a reload.
+                redirect(std::slice::from_ref(&facts), alternates.as_ref());
                 all.push(facts);
                 to_start -= 1;
                 if to_start == 0 {
@@ -67,9 +71,13 @@ pub fn run(
                     std::io::stdout().flush().ok();
                 }
             }
-            News::Signal(SIGHUP) => match reread() {
-                Ok(alternates) => redirect(&all, alternates),
-                Err(error) => eprintln!("the settings stay as they are: {error}"),
+            News::Signal(SIGHUP) => match reread.map_or(Ok(Vec::new()), |reread| reread()) {
+                Ok(new) => {
+                    say(&format!("settings read again; {}", new_clients(&new)));
+                    alternates = Some(new);
+                    redirect(&all, alternates.as_ref());
+                }
+                Err(error) => say(&format!("the settings stay as they are: {error}")),
             },
             News::Signal(_) if stopping => return outcome,
             News::Signal(_) => stopping = true,
@@ -96,19 +104,30 @@ enum News {
 /// Where new TURN clients shall go instead.
 pub type Alternates = Vec<SocketAddr>;
 
-/// Tells all nodes, and the operator.
-fn redirect(nodes: &[Sender<Fact>], alternates: Alternates) {
-    match alternates.as_slice() {
-        [] => eprintln!("settings read again: TURN takes new clients"),
-        to => eprintln!("settings read again: TURN sends new clients to {to:?}"),
-    }
-    for facts in nodes {
+/// Tells nodes.
+fn redirect(nodes: &[Sender<Fact>], alternates: Option<&Alternates>) {
+    for (facts, alternates) in nodes.iter().zip(alternates.into_iter().cycle()) {
         facts.send_blocking(Fact::Alternates(alternates.clone())).ok();
     }
 }
 
-fn heed_signals(tell: mpsc::Sender<News>) -> Result<(), StartError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+/// Tells the operator what comes of them.
+fn new_clients(alternates: &Alternates) -> String {
+    let list: Vec<String> = alternates.iter().map(ToString::to_string).collect();
+    match list.as_slice() {
+        [] => "new TURN clients are sent nowhere else".to_owned(),
+        list => format!("new TURN clients are sent to {}", list.join(", ")),
+    }
+}
+
+/// A closed standard error is no reason to end.
+fn say(text: &str) {
+    writeln!(std::io::stderr(), "{text}").ok();
+}
+
+fn heed_signals(tell: mpsc::Sender<News>, reloads: bool) -> Result<(), StartError> {
+    let reload = reloads.then_some(SIGHUP);
+    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(reload))
         .map_err(|error| StartError(format!("cannot listen for Ctrl-C: {error}")))?;
     thread::spawn(move || {
         let tell = |signal: &i32| tell.send(News::Signal(*signal)).is_ok();

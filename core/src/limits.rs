@@ -15,6 +15,8 @@ pub const WEBSOCKET_MESSAGE: usize = 64 * 1024;
 pub const WEBSOCKET_UNSENT: usize = 256 * 1024;
 /// WebSockets of one node; each costs a few kilobytes here.
 pub const CONNECTIONS: usize = 20_000;
+/// Of them, from one IPv4 address or one IPv6 /64: a hall full of people behind one NAT.
+pub const CONNECTIONS_PER_SOURCE: usize = 5_000;
 /// Streams that one WebSocket may wait for, and sessions it may hold.
 pub const PER_CONNECTION: usize = 32;
 

@@ -3,15 +3,14 @@
 
 pub mod first;
 pub(crate) mod rewind;
+mod seats;
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_channel::Sender;
 use async_executor::LocalExecutor;
-use farcast_core::limits;
 use farcast_core::machine::Door;
 use futures_rustls::server::TlsStream;
 
@@ -24,6 +23,8 @@ use crate::runtime::{ByteStream, Runtime, within};
 use crate::streams::Wire;
 use first::Verdict;
 use rewind::Rewind;
+pub(crate) use seats::Seat;
+use seats::Seats;
 
 /// Where connections are led.
 pub struct Rooms<T> {
@@ -70,7 +71,7 @@ pub async fn open<R: Runtime>(
         match desk.runtime.accept(&listener).await {
             // Closing what is too much at once lets a client turn to the next node at once.
             Ok((stream, peer)) => {
-                if let Some(seat) = porter.seats.take() {
+                if let Some(seat) = porter.seats.take(peer.ip()) {
                     desk.tasks.spawn(Rc::clone(&porter).welcome(stream, peer, seat));
                 }
             }
@@ -175,47 +176,9 @@ impl<R: Runtime> Porter<R> {
     }
 }
 
-/// How many connections one listener has.
-#[derive(Default)]
-struct Seats(Rc<Cell<usize>>);
-
-impl Seats {
-    fn take(&self) -> Option<Seat> {
-        let taken = self.0.get();
-        (taken < limits::CONNECTIONS).then(|| {
-            self.0.set(taken + 1);
-            Seat(Rc::clone(&self.0))
-        })
-    }
-}
-
-/// The right of one connection to be here; dropping it makes room for another.
-pub(crate) struct Seat(Rc<Cell<usize>>);
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
 /// After an accept that failed.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For the TLS handshake: three round trips around the world and a slow phone.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// For the bytes that tell what is spoken.
 const FIRST: Duration = Duration::from_secs(10);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seats_are_bounded_and_given_back() {
-        let seats = Seats(Rc::new(Cell::new(limits::CONNECTIONS - 1)));
-        let last = seats.take();
-        assert!(last.is_some());
-        assert!(seats.take().is_none());
-        drop(last);
-        assert!(seats.take().is_some());
-    }
-}

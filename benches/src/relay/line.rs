@@ -28,20 +28,8 @@ pub enum Up {
 pub enum Down {
     /// Datagrams.
     Datagrams(UdpSocket),
-    /// Datagrams of as many bytes, as many at once as the kernel has put together (GRO).
-    Trains(UdpSocket, usize),
     /// A stream; a frame has as many bytes.
     Stream(TcpStream, usize),
-}
-
-impl Down {
-    /// Datagrams of as many bytes, put together by the kernel.
-    pub fn trains(socket: UdpSocket, bytes: usize) -> Self {
-        // This asks the kernel to do so; and not to block, which is undone.
-        UdpSocketState::new((&socket).into()).expect("a UDP socket");
-        socket.set_nonblocking(false).expect("a flag");
-        Down::Trains(socket, bytes)
-    }
 }
 
 /// One way through a relay.
@@ -60,9 +48,7 @@ impl Line {
     /// A line for trains of so many packets, each as it is on the wire.
     pub fn new(up: Up, down: Down, packet: &[u8], train: usize) -> Self {
         match &down {
-            Down::Datagrams(socket) | Down::Trains(socket, _) => {
-                socket.set_read_timeout(Some(PATIENCE))
-            }
+            Down::Datagrams(socket) => socket.set_read_timeout(Some(PATIENCE)),
             Down::Stream(stream, _) => stream.set_read_timeout(Some(PATIENCE)),
         }
         .expect("a time-out");
@@ -111,14 +97,6 @@ impl Line {
         match &mut self.down {
             Down::Datagrams(socket) => {
                 (0..self.train).take_while(|_| socket.recv(buffer).is_ok()).count()
-            }
-            Down::Trains(socket, bytes) => {
-                let mut arrived = 0;
-                while arrived < self.train {
-                    let Ok(read) = socket.recv(buffer) else { break };
-                    arrived += read / *bytes;
-                }
-                arrived
             }
             Down::Stream(stream, frame) => {
                 let mut missing = self.train * *frame;

@@ -47,7 +47,7 @@ fn obey(command: Command) -> Result<ExitCode, StartError> {
     match command {
         Command::Demo(flags) => {
             let demo = flags.demo(&node::interfaces()?)?;
-            run::run(demo.nodes, &demo.table, || Ok(Vec::new()))?;
+            run::run(demo.nodes, &demo.table, None)?;
         }
         // It ends with 1 as well when a law is broken, which is no failure to start.
         Command::Sim(flags) => return tool::run(&flags).map_err(StartError),

@@ -42,6 +42,7 @@ impl Turn {
             return self.allocate_again(index, request, desk.now);
         }
         let wish = Wish::read(&request.words, request.asker.is_udp())?;
+        self.is_open(request.asker.peer.ip())?;
         if !wish.both && self.ports(wish.family).is_none() {
             return Err(Refusal::FamilyNotSupported);
         }
@@ -56,7 +57,6 @@ impl Turn {
             Excess::Quota => Refusal::QuotaReached,
             Excess::Full => Refusal::InsufficientCapacity,
         })?;
-        self.is_open(source)?;
         let index = self.begin(request, &wish, desk.now);
         match reserved {
             Some(reserved) => {
@@ -81,8 +81,7 @@ impl Turn {
         if self.alternates.is_empty() && !self.stopped {
             return Ok(());
         }
-        let fits = |server: &&SocketAddr| server.is_ipv4() == source.is_ipv4() && !self.stopped;
-        let alternate = self.alternates.iter().find(fits);
+        let alternate = self.alternates.iter().find(|at| at.is_ipv4() == source.is_ipv4());
         Err(alternate.map_or(Refusal::InsufficientCapacity, |at| Refusal::TryAlternate(*at)))
     }
 

@@ -63,7 +63,6 @@ pub(crate) struct Turn {
     realm: String,
     per_user: usize,
     bitrate: Option<u64>,
-    /// Where new clients shall go instead.
     /// Whose credentials do not count.
     revoked: Revoked,
     /// Where new clients are sent instead.

@@ -15,7 +15,7 @@ pub(super) type ChannelNumber = Opaque<0x000c>;
 pub(super) type ConnectionId = Opaque<0x002a>;
 /// ADDRESS-ERROR-CODE (RFC 8656 section 18.12).
 pub(super) type AddressErrorCode = Opaque<0x8001>;
-/// ADDITIONAL-ADDRESS-FAMILY as coturn's clients up to 4.6 number it, from a draft of RFC 8656.
+/// ADDITIONAL-ADDRESS-FAMILY as coturn's clients up to 4.7 number it, from a draft of RFC 8656.
 pub(super) type DraftAdditionalAddressFamily = Opaque<0x8032>;
 /// ICMP (RFC 8656 section 18.13).
 pub(super) type IcmpError = Opaque<0x8004>;

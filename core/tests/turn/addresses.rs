@@ -26,7 +26,7 @@ fn family(number: u8) -> (u16, Vec<u8>) {
 }
 
 const BOTH: u16 = 0x8000;
-/// The same in coturn's clients up to 4.6.
+/// The same in coturn's clients up to 4.7.
 const BOTH_BY_DRAFT: u16 = 0x8032;
 
 #[test]

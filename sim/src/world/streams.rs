@@ -28,6 +28,8 @@ const TAKER: usize = 1;
 pub(super) struct Streams {
     pipes: BTreeMap<StreamId, Pipe>,
     next: u64,
+    /// How many bits a second the streams of guests bring, where that is bounded.
+    rates: BTreeMap<PeerIndex, f64>,
 }
 
 struct Pipe {
@@ -143,7 +145,11 @@ impl World {
         let stream = StreamId(self.streams.next);
         let Some(taker) = self.places.get(&to.ip()).copied() else { return };
         let ends = [maker, End { actor: taker, address: to, connect: None }];
-        let pipe = Pipe { ends, door, flows: Default::default(), deframer: Deframer::default() };
+        let mut flows: [Flow; 2] = Default::default();
+        if let Actor::Guest(guest) = maker.actor {
+            flows[TAKER].rate = self.streams.rates.get(&guest).copied();
+        }
+        let pipe = Pipe { ends, door, flows, deframer: Deframer::default() };
         self.streams.pipes.insert(stream, pipe);
         let (there, back) = (self.net.delay(maker.address, to), self.net.delay(to, maker.address));
         match (self.net.is_cut(maker.address, to), door) {
@@ -158,6 +164,10 @@ impl World {
 
     /// From now on a peer's streams bring it so many bits a second at most.
     pub fn squeeze(&mut self, peer: PeerIndex, rate: Option<f64>) {
+        match rate {
+            Some(rate) => self.streams.rates.insert(peer, rate),
+            None => self.streams.rates.remove(&peer),
+        };
         for pipe in self.streams.pipes.values_mut() {
             if pipe.ends[MAKER].actor == Actor::Guest(peer) {
                 pipe.flows[TAKER].rate = rate;
@@ -256,8 +266,11 @@ impl World {
         }
     }
 
-    /// A guest's stream is gone, or never was.
+    /// A guest's stream is gone, or never was; perhaps it has another one by now.
     fn lost(&mut self, index: PeerIndex) {
+        if self.streams.pipes.values().any(|pipe| pipe.ends[MAKER].actor == Actor::Guest(index)) {
+            return;
+        }
         if let Guest::Browser(browser) = &mut self.guests[index] {
             browser.untunnelled();
         }

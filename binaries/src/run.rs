@@ -35,8 +35,8 @@ use crate::turn;
 
 /// Runs nodes until SIGINT or SIGTERM, which they survive long enough to say goodbye; a second
 /// signal ends them at once. `welcome` is printed when all of them listen. If one cannot start,
-/// none runs. At SIGHUP, what `reread` brings is taken into use; without it, SIGHUP ends them, as it
-/// does when a terminal is closed.
+/// none runs. At SIGHUP, what `reread` brings is taken into use; without it, SIGHUP ends them, as
+/// it does when a terminal is closed.
 pub fn run(
     nodes: Vec<Settings>,
     welcome: &str,

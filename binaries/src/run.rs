@@ -56,13 +56,13 @@ pub fn run(
     let mut outcome = Ok(());
     let mut stopping = false;
     let mut all: Vec<Sender<Fact>> = Vec::new();
-    let mut alternates = None;
+    let mut alternates: Option<Alternates> = None;
     while running > 0 {
         // We hold a sender ourselves, so there is always something to wait for.
         match told.recv().expect("the channel outlives this loop") {
             News::Ready(facts) => {
                 // It may have missed a reload.
-                redirect(std::slice::from_ref(&facts), alternates.as_ref());
+                alternates.iter().for_each(|alternates| redirect(&facts, alternates));
                 all.push(facts);
                 to_start -= 1;
                 if to_start == 0 {
@@ -74,8 +74,8 @@ pub fn run(
             News::Signal(SIGHUP) => match reread.map_or(Ok(Vec::new()), |reread| reread()) {
                 Ok(new) => {
                     say(&format!("settings read again; {}", new_clients(&new)));
+                    all.iter().for_each(|facts| redirect(facts, &new));
                     alternates = Some(new);
-                    redirect(&all, alternates.as_ref());
                 }
                 Err(error) => say(&format!("the settings stay as they are: {error}")),
             },
@@ -104,11 +104,9 @@ enum News {
 /// Where new TURN clients shall go instead.
 pub type Alternates = Vec<SocketAddr>;
 
-/// Tells nodes.
-fn redirect(nodes: &[Sender<Fact>], alternates: Option<&Alternates>) {
-    for (facts, alternates) in nodes.iter().zip(alternates.into_iter().cycle()) {
-        facts.send_blocking(Fact::Alternates(alternates.clone())).ok();
-    }
+/// Tells a node.
+fn redirect(facts: &Sender<Fact>, alternates: &Alternates) {
+    facts.send_blocking(Fact::Alternates(alternates.clone())).ok();
 }
 
 /// Tells the operator what comes of them.

@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod door;
 pub mod driver;
+mod gate;
 mod host;
 pub mod http;
 mod icmp;

@@ -15,11 +15,13 @@ use futures_util::future::{AbortHandle, abortable};
 use futures_util::stream::FuturesUnordered;
 
 use crate::door::ACCEPT_PAUSE;
+use crate::gate::Gate;
 use crate::runtime::{Runtime, within};
 
 /// Connections under way and listeners.
 pub(crate) struct Reach<R: Runtime> {
     work: FuturesUnordered<Work<R>>,
+    gate: Gate,
     /// Looked up only: the order of hash maps must not reach the machine.
     listeners: HashMap<SocketAddr, AbortHandle>,
 }
@@ -42,7 +44,7 @@ pub(crate) enum News<R: Runtime> {
 
 impl<R: Runtime> Default for Reach<R> {
     fn default() -> Self {
-        Reach { work: FuturesUnordered::new(), listeners: HashMap::new() }
+        Reach { work: FuturesUnordered::new(), gate: Gate::default(), listeners: HashMap::new() }
     }
 }
 
@@ -57,6 +59,7 @@ impl<R: Runtime> Reach<R> {
     ) {
         let full = self.work.len() >= limits::BYTE_STREAMS;
         let runtime = runtime.clone();
+        self.gate.ring();
         self.work.push(Box::pin(async move {
             let connecting = async {
                 match from {
@@ -102,6 +105,7 @@ impl<R: Runtime> Reach<R> {
             }
         });
         self.listeners.insert(at, handle);
+        self.gate.ring();
         self.work.push(Box::pin(async { accepting.await.unwrap_or(Done::Unlistened) }));
     }
 
@@ -109,7 +113,8 @@ impl<R: Runtime> Reach<R> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, runtime: &R) -> Poll<News<R>> {
         loop {
             // No work is no end: more may come.
-            let Some(done) = ready!(Pin::new(&mut self.work).poll_next(cx)) else {
+            let done = self.gate.poll(cx, |cx| Pin::new(&mut self.work).poll_next(cx));
+            let Some(done) = ready!(done) else {
                 return Poll::Pending;
             };
             match done {

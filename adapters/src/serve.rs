@@ -2,6 +2,7 @@
 //! around it on one thread. It knows neither the machine nor the runtime.
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use farcast_core::machine::{Load, Machine};
 
 use crate::door::{self, Rooms};
 use crate::driver::{self, Links};
+use crate::gate::beside;
 use crate::http::client;
 use crate::http::site::Site;
 use crate::http::tls::Tls;
@@ -103,7 +105,8 @@ pub async fn serve<R: Runtime, M: Machine>(
     let machine = build(&bound);
     ready(&bound, facts);
     let links = Links { arrivals, facts: told, calls };
-    executor.run(driver::run(&runtime, machine, sockets, links, observer)).await;
+    let driver = driver::run(&runtime, machine, sockets, links, observer);
+    beside(driver, executor.run(pending())).await;
     Ok(())
 }
 

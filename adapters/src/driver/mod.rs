@@ -22,6 +22,7 @@ use futures_lite::Stream;
 
 use crate::batch::Batch;
 use crate::door::{Arrival, Seat};
+use crate::gate::Gate;
 use crate::link::{Errand, Fact, ToPeer};
 use crate::observer::{Observer, Traffic};
 use crate::reach::{self, Reach};
@@ -66,8 +67,10 @@ pub async fn run<R: Runtime>(
         streams: Streams::default(),
         reach: Reach::default(),
         arrivals: Some(Box::pin(links.arrivals)),
+        arrivals_gate: Gate::default(),
         observer,
         facts: Some(Box::pin(links.facts)),
+        facts_gate: Gate::default(),
         calls: links.calls,
         batch: Batch::default(),
         outbox: Outbox::default(),
@@ -97,9 +100,11 @@ struct Driver<'r, R: Runtime, M, O> {
     reach: Reach<R>,
     /// `None` once all senders are gone.
     arrivals: Option<Arrivals<R::Tcp>>,
+    arrivals_gate: Gate,
     observer: O,
     /// `None` once all senders are gone.
     facts: Option<Pin<Box<Receiver<Fact>>>>,
+    facts_gate: Gate,
     calls: Sender<Errand>,
     batch: Batch,
     outbox: Outbox,
@@ -226,7 +231,8 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
         let Some(arrivals) = &mut self.arrivals else {
             return Poll::Pending;
         };
-        if let Some(arrival) = ready!(arrivals.as_mut().poll_next(cx)) {
+        let arrival = self.arrivals_gate.poll(cx, |cx| arrivals.as_mut().poll_next(cx));
+        if let Some(arrival) = ready!(arrival) {
             return Poll::Ready(Turn::Arrival(Box::new(arrival)));
         }
         self.arrivals = None;
@@ -240,7 +246,8 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
         let Some(facts) = &mut self.facts else {
             return Poll::Pending;
         };
-        Poll::Ready(match ready!(facts.as_mut().poll_next(cx)) {
+        let fact = self.facts_gate.poll(cx, |cx| facts.as_mut().poll_next(cx));
+        Poll::Ready(match ready!(fact) {
             Some(fact) => Turn::Fact(fact),
             None => {
                 self.facts = None;

@@ -7,8 +7,10 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use farcast_benches::meter::Meter;
 use farcast_benches::room::{Memory, Room, TRAIN};
+use farcast_core::config::Egress;
 
-const VIEWERS: [usize; 4] = [1, 10, 100, 500];
+const VIEWERS: [usize; 5] = [1, 10, 100, 500, 1_000];
+const EGRESSES: [(Egress, &str); 2] = [(Egress::Own, "own"), (Egress::Str0m, "str0m")];
 const PACKET: usize = 1_200;
 /// Seals that are measured together, so that the clock does not count.
 const SEALS: u64 = 100;
@@ -18,6 +20,7 @@ const HEADER: [u8; 12] = [0x80; 12];
 /// What was measured of one way to feed a room, a number for each frame.
 #[derive(Default)]
 struct Row {
+    egress: &'static str,
     viewers: usize,
     burst: usize,
     media: Figures,
@@ -86,14 +89,21 @@ fn main() {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(4))
         .configure_from_args();
-    let rows: Vec<Row> =
-        VIEWERS.into_iter().flat_map(|viewers| measure(&mut criterion, viewers)).collect();
+    let rows: Vec<Row> = EGRESSES
+        .into_iter()
+        .flat_map(|egress| VIEWERS.map(|viewers| (egress, viewers)))
+        .flat_map(|(egress, viewers)| measure(&mut criterion, egress, viewers))
+        .collect();
     criterion.final_summary();
     print(&rows);
 }
 
 /// Measures a room; with seals between its frames, so that both see the same machine.
-fn measure(criterion: &mut Criterion, viewers: usize) -> Vec<Row> {
+fn measure(
+    criterion: &mut Criterion,
+    (egress, name): (Egress, &'static str),
+    viewers: usize,
+) -> Vec<Row> {
     let mut group = criterion.benchmark_group("fanout");
     group.sampling_mode(SamplingMode::Flat);
     group.throughput(Throughput::Elements((TRAIN * viewers) as u64));
@@ -101,10 +111,11 @@ fn measure(criterion: &mut Criterion, viewers: usize) -> Vec<Row> {
     let mut room = None;
     let mut rows = Vec::new();
     for burst in [1, TRAIN] {
-        let mut row = Row { viewers, burst, ..Row::default() };
-        let id = BenchmarkId::new(format!("{viewers} viewers"), format!("burst of {burst}"));
+        let mut row = Row { egress: name, viewers, burst, ..Row::default() };
+        let id =
+            BenchmarkId::new(format!("{name}, {viewers} viewers"), format!("burst of {burst}"));
         group.bench_function(id, |bencher| {
-            let room = room.get_or_insert_with(|| Room::new(viewers));
+            let room = room.get_or_insert_with(|| Room::new(viewers, egress));
             row.memory = room.memory();
             bencher.iter_custom(|frames| {
                 let mut total = Duration::ZERO;
@@ -132,14 +143,15 @@ fn print(rows: &[Row]) {
     }
     println!("CPU ns of the node per forwarded packet, best twentieth / median of frames\n");
     println!(
-        "| viewers | burst | forward | timers, feedback (mean) | one seal | ratio | \
+        "| egress | viewers | burst | forward | timers, feedback (mean) | one seal | ratio | \
          allocations | kB per viewer: connected / live |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for row in rows {
         let Row { media, rest, seal, memory, .. } = row;
         println!(
-            "| {} | {} | {:.0} / {:.0} | {:.0} | {:.0} / {:.0} | {:.1} / {:.1} | {:.2} | {} / {} |",
+            "| {} | {} | {} | {:.0} / {:.0} | {:.0} | {:.0} / {:.0} | {:.1} / {:.1} | {:.2} | {} / {} |",
+            row.egress,
             row.viewers,
             row.burst,
             media.low(),

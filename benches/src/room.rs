@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use farcast_core::config::Egress;
 use farcast_core::machine::Input;
 use farcast_sim::peer::Peer;
 use farcast_sim::wish::{Video, Wish};
@@ -59,9 +60,9 @@ pub struct Frame {
 
 impl Room {
     /// A room that has been live for some seconds.
-    pub fn new(viewers: usize) -> Room {
+    pub fn new(viewers: usize, egress: Egress) -> Room {
         let now = Instant::now();
-        let server = Server::new(now, NODE.into(), 2 * TRAIN * viewers);
+        let server = Server::new(now, NODE.into(), egress, 2 * TRAIN * viewers);
         let (peers, up, memory) = (Vec::new(), Vec::new(), Memory::default());
         let mut room = Room { now, server, peers, up, memory };
         room.join("/whip/stream1", true);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use farcast_core::config::{Addresses, Birth, Config};
+use farcast_core::config::{Addresses, Birth, Config, Egress};
 use farcast_core::http::{Method, Request};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::machine::{Datagram, Input, Machine, Output, RequestId};
@@ -41,11 +41,17 @@ pub(crate) struct Effect {
 
 impl Server {
     /// A node at this address; its outbox has room for so many datagrams.
-    pub(crate) fn new(now: Instant, address: SocketAddr, datagrams: usize) -> Server {
+    pub(crate) fn new(
+        now: Instant,
+        address: SocketAddr,
+        egress: Egress,
+        datagrams: usize,
+    ) -> Server {
         let config = Config {
             name: "node".to_owned(),
             addresses: Addresses { udp: vec![address], ..Addresses::default() },
             http_port: Some(address.port()),
+            egress,
             ..Config::default()
         };
         let calendar = Duration::from_secs(1_767_225_600);

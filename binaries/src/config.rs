@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use farcast_core::config::Egress;
 use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -43,6 +44,9 @@ pub struct Wishes {
     /// Which async runtime drives the node.
     #[serde(deserialize_with = "word")]
     pub runtime: Option<Runtime>,
+    /// Who seals what goes to viewers.
+    #[serde(deserialize_with = "word")]
+    pub egress: Option<Egress>,
     /// How much the log says.
     #[serde(deserialize_with = "word")]
     pub log: Option<Log>,
@@ -137,6 +141,7 @@ impl Wishes {
             keys,
             key_file,
             runtime: self.runtime.or(below.runtime),
+            egress: self.egress.or(below.egress),
             log: self.log.or(below.log),
             tls: self.tls.over(below.tls),
             turn: self.turn.over(below.turn),

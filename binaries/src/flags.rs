@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
+use farcast_core::config::Egress;
 
 use crate::address::{Listen, NodeUrl, Public};
 use crate::config::turn::Turn;
@@ -84,6 +85,9 @@ pub struct NodeFlags {
     /// The async runtime: tokio or smol [default: tokio]
     #[arg(long, env = "FARCAST_RUNTIME")]
     runtime: Option<Runtime>,
+    /// Who seals what goes to viewers: own, or str0m to compare with [default: own]
+    #[arg(long, env = "FARCAST_EGRESS")]
+    egress: Option<Egress>,
     /// How much the log says: debug, info or warn [default: info]
     #[arg(long, value_name = "LEVEL", env = "FARCAST_LOG")]
     log: Option<Log>,
@@ -118,6 +122,7 @@ impl NodeFlags {
             keys,
             key_file: self.key_file,
             runtime: self.runtime,
+            egress: self.egress,
             log: self.log,
             tls: Tls { cert: self.cert, key: self.key, ca: self.ca },
             turn: Turn { enabled: self.turn, ..Turn::default() },

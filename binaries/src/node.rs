@@ -91,6 +91,7 @@ impl Settings {
             edges,
             ice_servers: turn::ice_servers(&wishes.turn, server.as_ref())?,
             turn: server,
+            egress: wishes.egress.unwrap_or_default(),
         };
         Ok(Settings {
             core,

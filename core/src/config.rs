@@ -25,6 +25,30 @@ pub struct Config {
     pub turn: Option<Turn>,
     /// The TURN servers that clients are told of, this node's own or others.
     pub ice_servers: Option<IceServers>,
+    /// Who seals what goes to viewers and downstream nodes.
+    pub egress: Egress,
+}
+
+/// Who seals what goes to viewers and downstream nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Egress {
+    /// Our own egress.
+    #[default]
+    Own,
+    /// str0m's: slower, and what ours is compared with.
+    Str0m,
+}
+
+impl FromStr for Egress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "own" => Ok(Egress::Own),
+            "str0m" => Ok(Egress::Str0m),
+            _ => Err(format!("\"{text}\" is no egress of ours; write own or str0m")),
+        }
+    }
 }
 
 /// TURN servers that share a secret with this node.

@@ -94,12 +94,42 @@ pub const RELAY_CALL: Duration = Duration::from_secs(5);
 pub const RELAY_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(250), Duration::from_secs(5));
 
-/// Packets of one track at one sink that can be repeated, and for how long. A repair that is
-/// younger than this reaches the far side of the world within a second of its capture; an older one
-/// would show a picture that nobody wants to act on any more, where a keyframe shows the present.
+/// Packets of one track at one sink that str0m can repeat, and for how long a packet can be. A
+/// repair that is younger than this reaches the far side of the world within a second of its
+/// capture; an older one would show a picture that nobody wants to act on any more, where a keyframe
+/// shows the present.
 pub const REPAIR_PACKETS: usize = 512;
 /// See [`REPAIR_PACKETS`].
 pub const REPAIR_AGE: Duration = Duration::from_millis(650);
+/// Packets of one track that all of its sinks share: [`START_AGE`] of 10 Mbit/s.
+pub const HISTORY_PACKETS: usize = 2_048;
+/// Bytes of them.
+pub const HISTORY_BYTES: usize = 2 * 1024 * 1024;
+/// How old a keyframe may be that somebody begins with: what has come since must be caught up with.
+pub const START_AGE: Duration = Duration::from_secs(2);
+/// How long catching up takes, and how often something is sent meanwhile: seven times as fast as it
+/// was filmed, on a line whose rate nobody knows yet.
+pub const CATCH_UP: Duration = Duration::from_millis(300);
+/// See [`CATCH_UP`].
+pub const CATCH_UP_STEP: Duration = Duration::from_millis(5);
+/// After somebody has joined others are expected: for so long there is always a keyframe to begin
+/// with.
+pub const JOINS_EXPECTED: Duration = Duration::from_secs(10);
+/// Repairs of one track at one sink that are remembered, so that no packet is repeated again before
+/// its first repair can have arrived.
+pub const REPAIRS_UNDER_WAY: usize = 128;
+/// Until a packet is repeated again, if nobody knows how long a round trip takes.
+pub const REPAIR_PAUSE: Duration = Duration::from_millis(20);
+/// Between two sender reports: lips and voice are brought together by them (RFC 3550 section 6.2
+/// wants 5 s on average for whole conferences; RFC 4585 section 3.4 allows less).
+pub const SENDER_REPORT: Duration = Duration::from_secs(1);
+/// The same as long as no source has told how its clocks are related.
+pub const CLOCK_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes of a CNAME: its length is one byte (RFC 3550 section 6.5).
+pub const CNAME: usize = 255;
+/// Pairs of sequence number and mask in one NACK that we write: a kilobyte, so that every network
+/// carries it in one piece. Of more losses than these a keyframe helps faster.
+pub const NACK_PAIRS: usize = 256;
 /// Addresses that one session may be reached at; a phone changes them now and then.
 pub const PEER_ADDRESSES: usize = 8;
 /// Ports of each kind that one knock tries; a node has one or two.
@@ -224,3 +254,20 @@ pub const DRAINED_INTERVAL: Duration = Duration::from_secs(1);
 pub const DETOUR: Duration = Duration::from_millis(500);
 /// Addresses of one node that a relay link tries over TCP.
 pub const DETOURS: usize = 8;
+
+/// SSRCs that packets to one viewer are sealed with: one of each media section, one of its repairs.
+pub const SRTP_LINES: usize = 2 * SDP_SECTIONS;
+/// Latest indices of one line that are remembered as sealed, so that what was overtaken may still
+/// be sealed: a second of 20 Mbit/s in packets of 1,200 bytes; 264 bytes a line.
+pub const SRTP_WINDOW: usize = 2048;
+/// SRTP packets sealed with one key, and indices of one line (RFC 3711 section 9.2, RFC 7714
+/// section 14.2).
+pub const SRTP_PACKETS: u64 = 1 << 48;
+/// SRTCP packets sealed with one key (RFC 3711 section 9.2, RFC 7714 section 14.2).
+pub const SRTCP_PACKETS: u32 = 1 << 31;
+/// Latest SRTCP indices of one sender that are remembered as opened (RFC 3711 section 3.3.2: at
+/// least 64).
+pub const SRTCP_WINDOW: usize = 64;
+/// SSRCs of one peer whose SRTCP indices are remembered; of more, the one that was not heard for
+/// longest is forgotten. A browser has one for each media section.
+pub const SRTCP_SENDERS: usize = 2 * SDP_SECTIONS;

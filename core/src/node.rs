@@ -40,7 +40,7 @@ impl Node {
     /// A node that begins at its birth's instant.
     pub fn new(config: Config, birth: Birth, crypto: Crypto) -> Self {
         let mut seed = Seed::new(birth.seed);
-        let hub = Hub::new(config.addresses.clone(), crypto, seed.fork());
+        let hub = Hub::new(config.addresses.clone(), crypto, config.egress, seed.fork());
         let director_seed = seed.fork();
         let turn = config.turn.clone().map(|turn| {
             let own = own_media(&Paths::new(&config.addresses.udp, &config.addresses));

@@ -8,6 +8,17 @@ use crate::limits;
 use crate::machine::{Carrier, Datagram, Output, StreamId};
 use crate::report::Report;
 
+/// Where datagrams for one peer go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// What carries them.
+    pub carrier: Carrier,
+    /// The local address to send from.
+    pub local: SocketAddr,
+    /// Whom to send to.
+    pub peer: SocketAddr,
+}
+
 /// Takes a machine's errands. The world owns it, walks it after each burst and clears it, so that
 /// its memory is reused and forwarding allocates nothing.
 #[derive(Debug, Default)]
@@ -42,6 +53,17 @@ impl Outbox {
                 let Ok(len) = u16::try_from(payload.len()) else { return };
                 self.write(stream, &[&len.to_be_bytes(), payload]);
             }
+        }
+    }
+
+    /// Adds one datagram that `write` puts behind what is in the slab. `false`: it has put nothing
+    /// there, or too much for the way.
+    pub fn compose(&mut self, way: &Way, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        let to = To::Peer { local: way.local, peer: way.peer };
+        match way.carrier {
+            Carrier::Udp => self.outward.compose(to, 0, write),
+            Carrier::Relay => self.relayed.compose(to, 0, write),
+            Carrier::Stream(stream) => self.outward.compose(To::Stream(stream), FRAME, write),
         }
     }
 
@@ -96,6 +118,9 @@ impl Outbox {
     }
 }
 
+/// Bytes before a datagram on a stream: its length (RFC 4571 section 2).
+const FRAME: usize = 2;
+
 /// Datagrams and stretches of streams in one piece of memory.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
@@ -144,6 +169,32 @@ impl Runs {
         for part in parts {
             self.slab.extend_from_slice(part);
         }
+        self.join(to, start);
+    }
+
+    /// Adds what `write` puts into the slab, behind `frame` bytes that say how much it is.
+    fn compose(&mut self, to: To, frame: usize, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        let start = self.slab.len();
+        self.slab.resize(start + frame, 0);
+        let written = write(&mut self.slab);
+        let Ok(length) = u16::try_from(self.slab.len() - start - frame) else {
+            self.slab.truncate(start);
+            return false;
+        };
+        if !written {
+            self.slab.truncate(start);
+            return false;
+        }
+        if frame == FRAME {
+            self.slab[start..start + FRAME].copy_from_slice(&length.to_be_bytes());
+        }
+        self.join(to, start);
+        true
+    }
+
+    /// What lies in the slab from `start` on joins the last run, if one segmented send can carry
+    /// both.
+    fn join(&mut self, to: To, start: usize) {
         let end = self.slab.len();
         let len = end - start;
         if len == 0 {
@@ -278,6 +329,28 @@ mod tests {
         let written: Vec<_> = outbox.writes().collect();
         assert_eq!(written, [(one, &b"abc\0\x04defg"[..]), (other, b"x")]);
         assert_eq!(shape(&outbox), [(2, 8, 1)]);
+    }
+
+    #[test]
+    fn what_is_composed_lies_as_if_it_had_been_added() {
+        let (mut composed, mut added) = (Outbox::default(), Outbox::default());
+        let stream = Carrier::Stream(StreamId(1));
+        for carrier in [Carrier::Udp, stream, Carrier::Udp, Carrier::Relay] {
+            let way = Way { carrier, local: addr(1), peer: addr(2) };
+            let mut put = |length: usize, keep| {
+                composed.compose(&way, |slab| {
+                    slab.resize(slab.len() + length, 7);
+                    keep
+                })
+            };
+            assert!(put(100, true) && put(100, true) && !put(100, false) && !put(70_000, true));
+            for _ in 0..2 {
+                added.carry(carrier, addr(1), addr(2), &[7; 100]);
+            }
+        }
+        assert_eq!(shape(&composed), shape(&added));
+        assert_eq!(composed.outward.slab, added.outward.slab);
+        assert_eq!(composed.relayed.slab, added.relayed.slab);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum Report {
     Forwarded { packets: u64, bytes: u64 },
     /// A burst of media arrived from publishers.
     Received { packets: u64, bytes: u64 },
+    /// Packets were sent once more to somebody who missed them.
+    Repaired { packets: u64 },
     /// Datagrams that no session of ours wants.
     Stray { datagrams: u64 },
     /// Something that a peer sent could not be used.
@@ -88,6 +90,7 @@ impl Report {
             KeyframeAsked { .. } => "keyframe_asked",
             Forwarded { .. } => "forwarded",
             Received { .. } => "received",
+            Repaired { .. } => "repaired",
             Stray { .. } => "stray_datagrams",
             Bad { .. } => "bad_input",
             TurnAllocated { .. } => "turn_allocated",
@@ -103,7 +106,8 @@ impl Report {
     pub fn level(&self) -> Level {
         use Report::*;
         match self {
-            Forwarded { .. } | Received { .. } | Stray { .. } | Population { .. } => Level::Trace,
+            Forwarded { .. } | Received { .. } | Repaired { .. } => Level::Trace,
+            Stray { .. } | Population { .. } => Level::Trace,
             SessionOpened { .. } | SessionConnected { .. } | SessionEnded { .. } => Level::Debug,
             KeyframeAsked { .. } | Bad { .. } => Level::Debug,
             TurnAllocated { .. } | TurnFreed { .. } | TurnDropped { .. } => Level::Debug,
@@ -148,6 +152,7 @@ impl fmt::Display for Report {
             }
             Forwarded { packets, bytes } => write!(f, "forwarded {packets} packets, {bytes} bytes"),
             Received { packets, bytes } => write!(f, "received {packets} packets, {bytes} bytes"),
+            Repaired { packets } => write!(f, "repaired {packets} packets"),
             Stray { datagrams } => write!(f, "{datagrams} datagrams belong to no session"),
             Bad { session, what, why } => write!(f, "session {session}: bad {what}: {why}"),
             TurnAllocated { .. }

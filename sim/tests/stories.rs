@@ -4,6 +4,7 @@
 use std::fs;
 use std::thread;
 
+use farcast_core::config::Egress;
 use farcast_sim::COMMIT;
 use farcast_sim::handshake::Dtls;
 use farcast_sim::laws;
@@ -52,6 +53,15 @@ fn judge(plan: &Plan, seed: u64, told: &Told) {
 fn every_story_in_memory() {
     for (name, _) in STORIES {
         assert_good(name, 1, in_memory(&plan(name, 1).0));
+    }
+}
+
+#[test]
+fn stories_of_loss_and_crowds_with_str0ms_egress() {
+    for name in ["lossy-last-mile", "flash-crowd", "slow-viewer"] {
+        let (mut plan, _) = plan(name, 1);
+        plan.nodes.iter_mut().for_each(|node| node.config.egress = Egress::Str0m);
+        judge(&plan, 1, &in_memory(&plan));
     }
 }
 

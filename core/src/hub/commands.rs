@@ -169,8 +169,8 @@ impl Hub {
     fn setup(&mut self, now: Instant) -> Setup<'_> {
         let credentials = self.entropy.credentials();
         let (paths, listeners) = (self.paths.clone(), self.listeners.clone());
-        let (crypto, entropy) = (&self.crypto, &mut self.entropy);
-        Setup { now, crypto, credentials, paths, listeners, entropy }
+        let (crypto, entropy, egress) = (&self.crypto, &mut self.entropy, self.egress);
+        Setup { now, crypto, credentials, paths, listeners, entropy, egress }
     }
 
     fn admit(

@@ -4,8 +4,11 @@
 mod commands;
 mod demux;
 mod detour;
+pub mod egress;
 mod fanout;
+mod feedback;
 pub mod framing;
+mod history;
 mod holes;
 mod keyframe;
 mod numbering;
@@ -13,6 +16,7 @@ mod pipes;
 mod reception;
 mod road;
 pub mod session;
+mod start;
 mod streams;
 pub mod words;
 
@@ -23,7 +27,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use crate::config::Addresses;
+use crate::config::{Addresses, Egress};
 use crate::hub::demux::{Demux, SessionKey};
 use crate::hub::pipes::Pipes;
 use crate::hub::road::Road;
@@ -44,6 +48,7 @@ use crate::timers::Timers;
 /// The sessions of one core and the road between them.
 pub struct Hub {
     crypto: Crypto,
+    egress: Egress,
     addresses: Addresses,
     /// Of the sockets that all sessions but relay links share.
     paths: Arc<Paths>,
@@ -102,6 +107,8 @@ enum Timer {
     Silence(SessionKey),
     /// A keyframe wish has waited long enough.
     Keyframe(TrackId),
+    /// A sink that has just joined gets the next packets of a track's history.
+    CatchUp(SessionKey, TrackId),
     /// A byte stream should have shown by now whose it is.
     Stranger(StreamId),
     /// A relay link should have found a way over UDP by now.
@@ -110,11 +117,12 @@ enum Timer {
 
 impl Hub {
     /// A hub whose shared sockets are `addresses.udp`.
-    pub fn new(addresses: Addresses, crypto: Crypto, seed: Seed) -> Self {
+    pub fn new(addresses: Addresses, crypto: Crypto, egress: Egress, seed: Seed) -> Self {
         Hub {
             paths: Arc::new(Paths::new(&addresses.udp, &addresses)),
             listeners: Arc::new(Paths::new(&addresses.tcp, &addresses)),
             crypto,
+            egress,
             addresses,
             entropy: Entropy::new(seed),
             sessions: Slab::new(),
@@ -145,6 +153,7 @@ impl Hub {
                 }
                 Timer::Silence(key) => self.check_silence(now, key, events, out),
                 Timer::Keyframe(track) => self.ask_keyframe(now, track, events, out),
+                Timer::CatchUp(sink, track) => self.catch_up(now, sink, track, out),
                 Timer::Stranger(stream) => self.end_stream(stream, out),
                 Timer::Detour(key) => self.try_detour(key, out),
             }
@@ -208,6 +217,11 @@ impl Hub {
                         self.road.arrived(*track, packet);
                     }
                 }
+                SessionEvent::Clock { slot, clock } => {
+                    if let Some(track) = member.tracks.get(slot) {
+                        self.road.tells_time(*track, clock);
+                    }
+                }
                 SessionEvent::KeyframeWished { slot } => {
                     let track = self.streams.track_for(&member.stream, key, slot);
                     if let Some(track) = track {
@@ -217,7 +231,7 @@ impl Hub {
                 SessionEvent::Carried { over_tcp } => {
                     events.push(Event::Carried { session: member.id, over_tcp });
                 }
-                SessionEvent::Connected => self.connected(key, events, out),
+                SessionEvent::Connected => self.connected(now, key, events, out),
                 SessionEvent::Gone(why) => gone = Some(why),
             }
         }
@@ -226,7 +240,13 @@ impl Hub {
         }
     }
 
-    fn connected(&mut self, key: SessionKey, events: &mut Vec<Event>, out: &mut Outbox) {
+    fn connected(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        events: &mut Vec<Event>,
+        out: &mut Outbox,
+    ) {
         self.timers.clear(Timer::Setup(key));
         let member = &self.sessions[key];
         let (id, stream) = (member.id, member.stream.clone());
@@ -240,25 +260,25 @@ impl Hub {
             let (ids, sinks) = self.streams.publish(&stream, key, tracks);
             self.sessions[key].tracks = ids;
             for sink in sinks {
-                self.attach(sink);
+                self.attach(now, sink);
             }
         } else {
-            self.attach(key);
+            self.attach(now, key);
         }
     }
 
-    /// A connected sink gets its stream's packets from now on, and needs a keyframe first.
-    fn attach(&mut self, key: SessionKey) {
+    /// A connected sink gets its stream's packets from now on.
+    fn attach(&mut self, now: Instant, key: SessionKey) {
         let member = &self.sessions[key];
         if !member.session.is_connected() {
             return;
         }
-        for slot in member.session.sending() {
-            if let Some(track) = self.streams.track_for(&member.stream, key, slot) {
-                self.road.attach(track, key);
-                self.road.wish(track);
-            }
-        }
+        let tracks: Vec<TrackId> = member
+            .session
+            .sending()
+            .filter_map(|slot| self.streams.track_for(&member.stream, key, slot))
+            .collect();
+        tracks.into_iter().for_each(|track| self.begin(now, key, track));
     }
 
     fn end(
@@ -281,6 +301,9 @@ impl Hub {
         let timers = [Timer::Session(key), Timer::Setup(key), Timer::Silence(key)];
         for timer in timers.into_iter().chain([Timer::Detour(key)]) {
             self.timers.clear(timer);
+        }
+        for track in self.road.starts.leave(key) {
+            self.timers.clear(Timer::CatchUp(key, track));
         }
         let (id, role) = (member.id, member.role.as_str());
         out.report(Report::SessionEnded { session: id.0, role, why });

@@ -49,13 +49,36 @@ impl Numbering {
         if self.source.as_ref().is_none_or(|source| source.track != track) {
             self.source = Some(self.adopt(track, sequence, timestamp, now));
         }
-        let source = self.source.as_ref()?;
-        let sequence = source.sequence + sequence.checked_sub(source.first)?;
-        let timestamp = timestamp.wrapping_add(source.timestamp);
+        let (sequence, timestamp) = self.find(track, sequence, timestamp)?;
         if self.last.is_none_or(|last| sequence > last.sequence) {
             self.last = Some(Last { sequence, timestamp, at: now });
         }
         Some((sequence, timestamp))
+    }
+
+    /// What [`Numbering::place`] has said about a packet of the present source.
+    pub(crate) fn find(
+        &self,
+        track: SourceTrack,
+        sequence: u64,
+        timestamp: u32,
+    ) -> Option<(u64, u32)> {
+        let source = self.source.as_ref().filter(|source| source.track == track)?;
+        let sequence = source.sequence + sequence.checked_sub(source.first)?;
+        Some((sequence, timestamp.wrapping_add(source.timestamp)))
+    }
+
+    /// Which packet of the present source the sink knows by the lower bits of its sequence number.
+    pub(crate) fn origin(&self, shown: u16) -> Option<(SourceTrack, u64)> {
+        let (source, last) = (self.source.as_ref()?, self.last?);
+        let behind = (last.sequence as u16).wrapping_sub(shown);
+        let sequence = last.sequence.checked_sub(behind.into())?.checked_sub(source.sequence)?;
+        Some((source.track, source.first + sequence))
+    }
+
+    /// What is added to the present source's RTP time.
+    pub(crate) fn shift(&self) -> Option<u32> {
+        self.source.as_ref().map(|source| source.timestamp)
     }
 
     fn adopt(&self, track: SourceTrack, sequence: u64, timestamp: u32, now: Instant) -> Source {
@@ -106,6 +129,23 @@ mod tests {
         let later = now + Duration::from_secs(2);
         assert_eq!(numbering.place(2, 70_000, 5, later), Some((1, 1_000 + 180_000)));
         assert_eq!(numbering.place(2, 70_001, 3_005, later), Some((2, 1_000 + 183_000)));
+    }
+
+    #[test]
+    fn a_sinks_number_leads_back_to_the_present_source_alone() {
+        let mut numbering = Numbering::new(90_000, 65_530);
+        let now = Instant::now();
+        for sequence in 100..120 {
+            numbering.place(1, sequence, 0, now);
+        }
+        assert_eq!(numbering.origin(65_530), Some((1, 100)));
+        assert_eq!(numbering.origin(3), Some((1, 109)), "behind a wrap");
+        assert_eq!(numbering.origin(65_529), None, "before it joined");
+        assert_eq!(numbering.origin(100), None, "not sent yet");
+        numbering.place(2, 7, 0, now);
+        assert_eq!(numbering.origin(14), Some((2, 7)));
+        assert_eq!(numbering.origin(3), None, "of a source that is gone");
+        assert_eq!(numbering.find(2, 7, 50), numbering.shift().map(|shift| (65_550, 50 + shift)));
     }
 
     proptest! {

@@ -48,6 +48,10 @@ impl Hub {
         let Some(key) = self.owner(now, datagram, out) else { return false };
         let Some(member) = self.sessions.get_mut(key) else { return false };
         let session = &mut member.session;
+        if session.takes_feedback(datagram.payload) {
+            self.feedback(now, key, datagram, out);
+            return true;
+        }
         session.receive(now, datagram, &mut self.entropy, heard, out);
         self.timers.hasten(Timer::Session(key), session.deadline());
         self.listen(now, key, heard, events, out);
@@ -81,7 +85,7 @@ impl Hub {
         }
         // Who has moved has missed something, and needs a keyframe.
         if self.sessions[key].session.heed(now, datagram, &self.crypto) {
-            self.attach(key);
+            self.attach(now, key);
         }
         Some(key)
     }

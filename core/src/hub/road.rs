@@ -6,14 +6,19 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::hub::demux::SessionKey;
+use crate::hub::egress::Wish;
 use crate::hub::fanout::Fanout;
+use crate::hub::history::History;
 use crate::hub::holes::Holes;
 use crate::hub::keyframe::KeyframeWishes;
 use crate::hub::session::SessionEvent;
+use crate::hub::start::Starts;
 use crate::hub::streams::TrackId;
 use crate::hub::words::Event;
 use crate::hub::{Hub, Timer};
-use crate::media::packet::Packet;
+use crate::media::codec::Codec;
+use crate::media::keyframe;
+use crate::media::packet::{Packet, SourceClock};
 use crate::media::track::Kind;
 use crate::outbox::Outbox;
 use crate::report::Report;
@@ -25,8 +30,13 @@ pub(super) struct Road {
     arrivals: Vec<(TrackId, Packet)>,
     wishes: BTreeMap<TrackId, KeyframeWishes>,
     holes: Holes,
+    /// BTreeMap: a handful of tracks, and a fixed order.
+    histories: BTreeMap<TrackId, History>,
+    pub(super) starts: Starts,
     wished: Vec<TrackId>,
     written: Vec<SessionKey>,
+    /// Lent to whoever hears feedback.
+    pub(super) feedback: Vec<Wish>,
     /// Lent to whoever drains a session.
     pub(super) events: Vec<SessionEvent>,
 }
@@ -35,6 +45,16 @@ impl Road {
     /// A packet of a track arrived.
     pub(super) fn arrived(&mut self, track: TrackId, packet: Packet) {
         self.arrivals.push((track, packet));
+    }
+
+    /// The source of a track said how its clocks are related.
+    pub(super) fn tells_time(&mut self, track: TrackId, clock: SourceClock) {
+        self.histories.entry(track).or_default().set_clock(clock);
+    }
+
+    /// What is kept of a track.
+    pub(super) fn history(&self, track: TrackId) -> Option<&History> {
+        self.histories.get(&track)
     }
 
     /// A sink needs a keyframe of a track.
@@ -47,6 +67,11 @@ impl Road {
         self.fanout.attach(track, sink);
     }
 
+    /// Whether a sink gets a track's packets.
+    pub(super) fn reaches(&self, track: TrackId, sink: SessionKey) -> bool {
+        self.fanout.sinks(track).binary_search(&sink).is_ok()
+    }
+
     /// A sink gets these tracks' packets no more.
     pub(super) fn detach(&mut self, tracks: Vec<TrackId>, sink: SessionKey) {
         self.fanout.detach(tracks, sink);
@@ -56,6 +81,8 @@ impl Road {
     pub(super) fn remove(&mut self, track: TrackId) {
         self.fanout.remove(track);
         self.holes.remove(track);
+        self.histories.remove(&track);
+        self.starts.remove(track);
         self.wishes.remove(&track);
     }
 }
@@ -94,10 +121,12 @@ impl Hub {
                 self.road.wish(track);
             }
             let Some((_, slot)) = self.streams.source_of(track) else { continue };
+            let fence = passage.fence;
+            self.remember(now, track, run.iter().map(|(_, p)| p).filter(|p| p.sequence >= fence));
             for sink in self.road.fanout.sinks(track) {
                 let member = &mut self.sessions[*sink];
-                for (_, packet) in run.iter().filter(|(_, p)| p.sequence >= passage.fence) {
-                    if member.session.write(slot, track, packet) {
+                for (_, packet) in run.iter().filter(|(_, p)| p.sequence >= fence) {
+                    if member.session.write(now, slot, track, packet, out) {
                         packets += 1;
                         bytes += packet.payload.len() as u64;
                     }
@@ -105,7 +134,9 @@ impl Hub {
                 if member.session.wishes_keyframe(now, slot) {
                     self.road.wished.push(track);
                 }
-                self.road.written.push(*sink);
+                if member.session.queues() || member.session.reports(now) {
+                    self.road.written.push(*sink);
+                }
             }
             self.flush(now, events, out);
         }
@@ -114,18 +145,41 @@ impl Hub {
         out.report(Report::Forwarded { packets, bytes });
     }
 
+    /// Keeps what arrived of a track for repairs, and for whoever joins.
+    fn remember<'p>(
+        &mut self,
+        now: Instant,
+        track: TrackId,
+        packets: impl Iterator<Item = &'p Packet>,
+    ) {
+        let Some(codec) = self.codec_of(track).filter(|codec| codec.kind() == Kind::Video) else {
+            return;
+        };
+        let history = self.road.histories.entry(track).or_default();
+        let mut outdated = false;
+        for packet in packets {
+            outdated |= history.keep(packet, keyframe::begins(codec, &packet.payload));
+        }
+        if outdated && self.road.starts.expects(now, track) {
+            self.road.wish(track);
+        }
+    }
+
     fn flush(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
         let mut written = std::mem::take(&mut self.road.written);
         for key in written.drain(..) {
-            if self.sessions.contains(key) {
+            let Some(member) = self.sessions.get(key) else { continue };
+            if member.session.queues() {
                 self.advance(now, key, events, out);
+            } else {
+                self.report(now, key, out);
             }
         }
         self.road.written = written;
     }
 
     fn wish(&mut self, now: Instant, track: TrackId, events: &mut Vec<Event>, out: &mut Outbox) {
-        if self.kind_of(track) != Some(Kind::Video) {
+        if self.codec_of(track).map(Codec::kind) != Some(Kind::Video) {
             return;
         }
         let wishes = self.road.wishes.entry(track).or_default();
@@ -157,9 +211,9 @@ impl Hub {
         self.advance(now, key, events, out);
     }
 
-    fn kind_of(&self, track: TrackId) -> Option<Kind> {
+    fn codec_of(&self, track: TrackId) -> Option<Codec> {
         let (key, slot) = self.streams.source_of(track)?;
         let tracks = self.streams.tracks(&self.sessions.get(key)?.stream)?;
-        Some(tracks.get(slot)?.kind())
+        Some(tracks.get(slot)?.codec)
     }
 }

@@ -52,3 +52,14 @@ pub enum Rotation {
     Half,
     ThreeQuarters,
 }
+
+/// How a source's clocks are related: what a sender report says (RFC 3550 section 6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceClock {
+    /// The source's NTP time, seconds since 1900 in Q32.32.
+    pub ntp: u64,
+    /// The same instant as RTP time.
+    pub rtp: u32,
+    /// When we heard of it.
+    pub heard: Instant,
+}

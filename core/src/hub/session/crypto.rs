@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use str0m::config::{CryptoProvider, DtlsCert};
 
+use crate::hub::session::keys;
+
 /// DTLS and SRTP, and the one certificate that all sessions of a node share.
 #[derive(Clone)]
 pub struct Crypto {
@@ -24,7 +26,7 @@ impl Crypto {
     /// Cryptography that a world brings along, such as a simulation whose bytes shall depend on
     /// its seed alone.
     pub fn new(provider: Arc<CryptoProvider>, certificate: DtlsCert) -> Self {
-        Crypto { provider, certificate }
+        Crypto { provider: keys::listening(&provider), certificate }
     }
 }
 

@@ -1,17 +1,14 @@
 //! How a session begins and begins anew: offers, answers and ICE restarts.
 
 use str0m::change::{SdpAnswer, SdpOffer};
-use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::media::{Direction, MediaKind, Mid};
 use str0m::{IceCreds, Rtc};
 
-use crate::hub::numbering::Numbering;
 use crate::hub::session::entropy::Entropy;
 use crate::hub::session::negotiate::{self, Plan};
 use crate::hub::session::route::Route;
-use crate::hub::session::valve::Valve;
-use crate::hub::session::{Sender, Session, Setup, config, way};
+use crate::hub::session::{Session, Setup, config, way};
 use crate::hub::words::Credentials;
-use crate::limits;
 use crate::media::sdp::Description;
 use crate::media::track::{Kind, Track};
 
@@ -31,7 +28,7 @@ impl Session {
             let mid = Mid::from(section.mid.as_str());
             if plan.peer_sends {
                 // What str0m refused would be a track that never sends.
-                session.payload_type(Track { codec: used.codec }, mid)?;
+                session.accepted(Track { codec: used.codec }, mid)?;
                 session.receives.push((mid, used.slot));
             } else {
                 session.add_sender(used.slot, Track { codec: used.codec }, mid, setup.entropy)?;
@@ -76,6 +73,8 @@ impl Session {
             detours: Vec::new(),
             receives: Vec::new(),
             sends: Vec::new(),
+            egress: setup.egress,
+            sink: None,
             deadline: setup.now,
             connected: false,
         }
@@ -107,40 +106,6 @@ impl Session {
             self.add_sender(slot, *track, mid, entropy)?;
         }
         Ok(())
-    }
-
-    fn add_sender(
-        &mut self,
-        slot: usize,
-        track: Track,
-        mid: Mid,
-        entropy: &mut Entropy,
-    ) -> Result<(), String> {
-        let pt = self.payload_type(track, mid)?;
-        let numbering = Numbering::new(track.codec.clock_rate(), entropy.first_sequence());
-        let (codec, valve) = (track.codec, Valve::default());
-        self.sends.push(Sender { slot, codec, mid, pt, numbering, valve });
-        self.keep_repairs(mid);
-        Ok(())
-    }
-
-    fn payload_type(&self, track: Track, mid: Mid) -> Result<Pt, String> {
-        let media = self.rtc.media(mid).ok_or_else(|| format!("there is no section {mid}"))?;
-        let spec = config::spec(track.codec);
-        let accepted = self.rtc.codec_config().params().iter().find(|params| {
-            params.spec().codec == spec.codec && media.remote_pts().contains(&params.pt())
-        });
-        let params = accepted.ok_or_else(|| format!("the peer refused {}", track.codec.name()))?;
-        Ok(params.pt())
-    }
-
-    /// How long sent packets can be repeated. No cap on their share: a burst of losses is just
-    /// when they are needed, and the cache bounds them.
-    fn keep_repairs(&mut self, mid: Mid) {
-        let mut api = self.rtc.direct_api();
-        if let Some(stream) = api.stream_tx_by_mid(mid, None) {
-            stream.set_rtx_cache(limits::REPAIR_PACKETS, limits::REPAIR_AGE, None);
-        }
     }
 
     /// Restarts ICE (RFC 8839 section 4.4.3): the peer's offer again with its new credentials, ours

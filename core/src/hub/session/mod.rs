@@ -6,9 +6,11 @@ mod convert;
 pub mod crypto;
 pub(crate) mod entropy;
 mod handshake;
+mod keys;
 pub(crate) mod negotiate;
 pub mod path;
 pub(crate) mod route;
+mod sending;
 mod valve;
 mod way;
 
@@ -18,23 +20,20 @@ use std::time::{Duration, Instant};
 
 use str0m::change::SdpPendingOffer;
 use str0m::ice::StunMessage;
-use str0m::media::{KeyframeRequestKind, Mid, Pt};
-use str0m::rtp::RtpWrite;
+use str0m::media::{KeyframeRequestKind, Mid};
 use str0m::{IceConnectionState, Rtc};
 
-use crate::hub::numbering::{Numbering, SourceTrack};
+use crate::config::Egress;
+use crate::hub::egress::Sink;
+use crate::hub::egress::rtcp::ntp;
 use crate::hub::session::crypto::Crypto;
 use crate::hub::session::entropy::Entropy;
 use crate::hub::session::path::Paths;
 use crate::hub::session::route::{Place, Route};
-use crate::hub::session::valve::Valve;
+use crate::hub::session::sending::Sender;
 use crate::hub::words::Credentials;
-use crate::limits;
 use crate::machine::Datagram;
-use crate::media::codec::Codec;
-use crate::media::keyframe;
-use crate::media::packet::Packet;
-use crate::media::track::Kind;
+use crate::media::packet::{Packet, SourceClock};
 use crate::outbox::Outbox;
 
 /// str0m may name a deadline a hundred years ahead, which not every runtime can sleep for.
@@ -53,6 +52,8 @@ pub(crate) struct Setup<'a> {
     /// Of the TCP listeners; none for a session that makes an offer.
     pub(crate) listeners: Arc<Paths>,
     pub(crate) entropy: &'a mut Entropy,
+    /// Who seals what goes to the peer.
+    pub(crate) egress: Egress,
 }
 
 /// What a session tells its hub.
@@ -62,6 +63,8 @@ pub(crate) enum SessionEvent {
     Connected,
     /// A packet of the stream's track number `slot` arrived.
     Packet { slot: usize, packet: Packet },
+    /// The peer says how the clocks of the stream's track number `slot` are related.
+    Clock { slot: usize, clock: SourceClock },
     /// The peer needs a keyframe of track number `slot`.
     KeyframeWished { slot: usize },
     /// Media goes over a byte stream from now on, or does not any more.
@@ -92,18 +95,11 @@ pub(crate) struct Session {
     detours: Vec<SocketAddr>,
     receives: Vec<(Mid, usize)>,
     sends: Vec<Sender>,
+    egress: Egress,
+    /// Once there are keys, if we seal ourselves.
+    sink: Option<Sink>,
     deadline: Instant,
     connected: bool,
-}
-
-/// One track that goes to the peer.
-struct Sender {
-    slot: usize,
-    codec: Codec,
-    mid: Mid,
-    pt: Pt,
-    numbering: Numbering,
-    valve: Valve,
 }
 
 impl Session {
@@ -145,46 +141,6 @@ impl Session {
         self.drain(now, events, out);
     }
 
-    /// Queues a packet of track number `slot`; [`Session::advance`] sends it. `false` if the
-    /// packet is from before the peer joined, or too much waits on the peer's stream.
-    pub(crate) fn write(&mut self, slot: usize, track: SourceTrack, packet: &Packet) -> bool {
-        if !self.connected {
-            return false;
-        }
-        let Some(sender) = self.sends.iter_mut().find(|sender| sender.slot == slot) else {
-            return false;
-        };
-        let (unsent, kind) = (self.route.unsent(), sender.codec.kind());
-        let begins_keyframe = || keyframe::begins(sender.codec, &packet.payload);
-        let passes = match kind {
-            Kind::Audio => unsent <= limits::AUDIO_UNSENT,
-            Kind::Video => sender.valve.passes(unsent, packet.timestamp, begins_keyframe),
-        };
-        if !passes {
-            return false;
-        }
-        let at = packet.arrived;
-        let placed = sender.numbering.place(track, packet.sequence, packet.timestamp, at);
-        let Some((sequence, timestamp)) = placed else { return false };
-        let (mid, pt) = (sender.mid, sender.pt);
-        let payload = packet.payload.clone();
-        let write = RtpWrite::new(pt, sequence.into(), timestamp, at, payload)
-            .marker(packet.marker)
-            .ext_vals(convert::extension_values(&packet.extensions, kind))
-            .nackable(kind == Kind::Video);
-        let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_tx_by_mid(mid, None) else { return false };
-        stream.write_rtp(write);
-        true
-    }
-
-    /// Whether the peer needs a keyframe of track number `slot`, because its stream has drained.
-    pub(crate) fn wishes_keyframe(&mut self, now: Instant, slot: usize) -> bool {
-        let unsent = self.route.unsent();
-        let sender = self.sends.iter_mut().find(|sender| sender.slot == slot);
-        sender.is_some_and(|sender| sender.valve.wishes(now, unsent))
-    }
-
     /// Asks the peer for a keyframe of track number `slot`; [`Session::advance`] sends it.
     pub(crate) fn ask_keyframe(&mut self, slot: usize) {
         let Some((mid, _)) = self.receives.iter().find(|(_, other)| *other == slot) else {
@@ -198,6 +154,9 @@ impl Session {
 
     /// Says goodbye: RTCP BYE and DTLS close_notify.
     pub(crate) fn close(&mut self, now: Instant, entropy: &mut Entropy, out: &mut Outbox) {
+        if let (Some(sink), Some(way)) = (&mut self.sink, sending::way(&self.route)) {
+            sink.goodbye(&way, out);
+        }
         entropy.refresh();
         if self.rtc.close().is_ok() {
             self.drain(now, &mut Vec::new(), out);
@@ -233,11 +192,6 @@ impl Session {
         self.connected
     }
 
-    /// The slots of the tracks that go to the peer.
-    pub(crate) fn sending(&self) -> impl Iterator<Item = usize> {
-        self.sends.iter().map(|sender| sender.slot)
-    }
-
     /// str0m's one law: after every change, drain until it names a deadline.
     fn drain(&mut self, now: Instant, events: &mut Vec<SessionEvent>, out: &mut Outbox) {
         loop {
@@ -256,6 +210,10 @@ impl Session {
                     break;
                 }
             }
+        }
+        // Always taken, so that none is left for the session that is drained next.
+        if let Some(exported) = keys::take() {
+            self.open_sink(&exported);
         }
     }
 
@@ -278,8 +236,18 @@ impl Session {
                 }
             }
             str0m::Event::KeyframeRequest(request) => {
-                if let Some(sender) = self.sends.iter().find(|s| s.mid == request.mid) {
-                    events.push(SessionEvent::KeyframeWished { slot: sender.slot });
+                if let Some(sender) = self.sends.iter().find(|sender| sender.is_of(request.mid)) {
+                    events.push(SessionEvent::KeyframeWished { slot: sender.slot() });
+                }
+            }
+            str0m::Event::SenderFeedback(feedback) => {
+                let info = &feedback.sender_info;
+                let slot = self.receives.iter().find(|(mid, _)| *mid == feedback.mid);
+                // Who has sent nothing yet does not know what time it is in the stream.
+                if let Some((_, slot)) = slot.filter(|_| info.sender_packet_count > 0) {
+                    let (ntp, rtp) = (ntp::at(info.ntp_time), info.rtp_time.numer() as u32);
+                    let clock = SourceClock { ntp, rtp, heard: feedback.received_at };
+                    events.push(SessionEvent::Clock { slot: *slot, clock });
                 }
             }
             str0m::Event::Closed => events.push(SessionEvent::Gone("the peer closed it")),

@@ -120,6 +120,11 @@ impl Session {
         if !is_stun && !self.answers() && self.route.follow(now, place, local) {
             events.push(SessionEvent::Carried { over_tcp: place.is_stream() });
         }
+        // RTP and RTCP are 128..=191: what we seal ourselves is not str0m's to send.
+        let is_media = matches!(transmit.contents.first(), Some(128..=191));
+        if is_media && self.seals() {
+            return;
+        }
         if self.route.unsent() > limits::VIDEO_UNSENT && self.is_repair(&transmit.contents) {
             return;
         }
@@ -151,7 +156,7 @@ impl Session {
     fn is_repair(&self, payload: &[u8]) -> bool {
         let [128..=191, second, ..] = payload else { return false };
         let kind = second & 0x7f;
-        !(64..=95).contains(&kind) && !self.sends.iter().any(|sender| *sender.pt == kind)
+        !(64..=95).contains(&kind) && !self.sends.iter().any(|sender| *sender.pt() == kind)
     }
 
     /// Where the peer takes connections over TCP, as long as no way to it is known: the next

@@ -1,0 +1,225 @@
+//! One track on its way to one peer: its numbers there, its packets and their repairs. It knows
+//! neither the peer's other tracks nor where the peer is.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::header::{ExtensionIds, Header};
+use super::rtcp::{ReportBlock, SenderInfo, ntp};
+use super::srtp::{LineId, Sealer};
+use crate::hub::numbering::{Numbering, SourceTrack};
+use crate::limits;
+use crate::media::packet::{Packet, SourceClock};
+use crate::media::track::Kind;
+
+/// Bytes before the payload of a repair: the sequence number of what it repeats (RFC 4588
+/// section 4).
+const ORIGINAL: usize = 2;
+/// Show it now: a playout delay of 0 to 0.
+const NOW: [u8; 3] = [0; 3];
+
+/// What a peer and we have agreed on for one track.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Audio or video.
+    pub kind: Kind,
+    /// The RTP clock in Hz.
+    pub clock_rate: u32,
+    /// `a=mid`.
+    pub mid: String,
+    /// How the peer calls the codec.
+    pub payload_type: u8,
+    /// How we call the stream.
+    pub ssrc: u32,
+    /// Payload type and SSRC of repairs (RFC 4588), if the peer takes them.
+    pub repairs: Option<(u8, u32)>,
+    /// Header extensions that the peer takes.
+    pub extensions: ExtensionIds,
+}
+
+/// One track on its way to one peer.
+pub(super) struct Lane {
+    pub(super) terms: Terms,
+    line: LineId,
+    repairs: Option<Repairs>,
+    numbering: Numbering,
+    /// When the first packet was sent.
+    began: Option<Instant>,
+    /// Whether the peer has said that it gets this stream: then it knows to which section it
+    /// belongs.
+    is_known: bool,
+    packets: u32,
+    octets: u32,
+    /// The NTP time of the last report, and when it was sent.
+    reported: Option<(u64, Instant)>,
+}
+
+struct Repairs {
+    line: LineId,
+    payload_type: u8,
+    next: u64,
+    /// What was repeated, the latest last.
+    under_way: VecDeque<(u64, Instant)>,
+}
+
+impl Lane {
+    /// `None` if one of its SSRCs is another lane's.
+    pub(super) fn open(terms: Terms, first_sequence: u16, sealer: &mut Sealer) -> Option<Self> {
+        let line = sealer.open_line(terms.ssrc)?;
+        let repairs = match terms.repairs {
+            None => None,
+            Some((payload_type, ssrc)) => {
+                let line = sealer.open_line(ssrc)?;
+                Some(Repairs { line, payload_type, next: 1, under_way: VecDeque::new() })
+            }
+        };
+        let numbering = Numbering::new(terms.clock_rate, first_sequence);
+        Some(Lane {
+            terms,
+            line,
+            repairs,
+            numbering,
+            began: None,
+            is_known: false,
+            packets: 0,
+            octets: 0,
+            reported: None,
+        })
+    }
+
+    /// Writes a packet behind what is in `slab`, sealed. `false`: it is from before the peer
+    /// joined, or was sent already; then nothing is written.
+    pub(super) fn write(
+        &mut self,
+        now: Instant,
+        track: SourceTrack,
+        packet: &Packet,
+        sealer: &mut Sealer,
+        slab: &mut Vec<u8>,
+    ) -> bool {
+        let placed = self.numbering.place(track, packet.sequence, packet.timestamp, packet.arrived);
+        let Some((index, timestamp)) = placed else { return false };
+        let mut header = self.header(self.terms.payload_type, packet, timestamp);
+        let header = header.finish();
+        if !put(sealer, (self.line, index), (header, &[], &packet.payload), slab) {
+            return false;
+        }
+        self.began.get_or_insert(now);
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(packet.payload.len() as u32);
+        true
+    }
+
+    pub(super) fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
+    /// The source's number of the packet that went out under this one, if it shall be repeated
+    /// now; then it counts as repeated.
+    pub(super) fn repeats(
+        &mut self,
+        now: Instant,
+        shown: u16,
+        pause: Duration,
+    ) -> Option<(SourceTrack, u64)> {
+        let repairs = self.repairs.as_mut()?;
+        let (track, sequence) = self.numbering.origin(shown)?;
+        while repairs.under_way.front().is_some_and(|(_, at)| *at + pause <= now)
+            || repairs.under_way.len() >= limits::REPAIRS_UNDER_WAY
+        {
+            repairs.under_way.pop_front();
+        }
+        if repairs.under_way.iter().any(|(other, _)| *other == sequence) {
+            return None;
+        }
+        repairs.under_way.push_back((sequence, now));
+        Some((track, sequence))
+    }
+
+    /// Writes a repair of a packet behind what is in `slab`, sealed.
+    pub(super) fn repair(
+        &mut self,
+        track: SourceTrack,
+        packet: &Packet,
+        sealer: &mut Sealer,
+        slab: &mut Vec<u8>,
+    ) -> bool {
+        let Some((index, timestamp)) =
+            self.numbering.find(track, packet.sequence, packet.timestamp)
+        else {
+            return false;
+        };
+        let Some(Repairs { line, payload_type, next, .. }) = &mut self.repairs else {
+            return false;
+        };
+        let (place, payload_type) = ((*line, *next), *payload_type);
+        *next += 1;
+        let original: [u8; ORIGINAL] = (index as u16).to_be_bytes();
+        let mut header = self.header(payload_type, packet, timestamp);
+        put(sealer, place, (header.finish(), &original, &packet.payload), slab)
+    }
+
+    fn header(&self, payload_type: u8, packet: &Packet, timestamp: u32) -> Header {
+        let Terms { extensions, kind, mid, .. } = &self.terms;
+        let mut header = Header::new(payload_type, packet.marker, timestamp);
+        if !self.is_known {
+            header.element(extensions.mid, mid.as_bytes());
+        }
+        if *kind == Kind::Video {
+            header.element(extensions.playout_delay, &NOW);
+        }
+        header.extensions(extensions, &packet.extensions);
+        header
+    }
+
+    /// What a sender report says now (RFC 3550 section 6.4.1): the source's own clocks go on, so
+    /// that audio and video of one source fit. `None` if nothing was sent.
+    pub(super) fn report(&mut self, now: Instant, clock: &SourceClock) -> Option<SenderInfo> {
+        let shift = self.numbering.shift()?;
+        let since = now.saturating_duration_since(clock.heard);
+        let ticks = since.as_nanos() * u128::from(self.terms.clock_rate) / 1_000_000_000;
+        let ntp = clock.ntp.wrapping_add(ntp::span(since));
+        self.reported = Some((ntp, now));
+        Some(SenderInfo {
+            ssrc: self.terms.ssrc,
+            ntp,
+            rtp: clock.rtp.wrapping_add(ticks as u32).wrapping_add(shift),
+            packets: self.packets,
+            octets: self.octets,
+        })
+    }
+
+    /// The peer says how it gets this stream. Returns how long a round trip took, if it was the
+    /// last report that it has answered (RFC 3550 section 6.4.1).
+    pub(super) fn received(&mut self, now: Instant, block: &ReportBlock) -> Option<Duration> {
+        self.is_known = true;
+        let is_answer = |(ntp, _): &(u64, Instant)| ntp::middle(*ntp) == block.last_report;
+        let (ntp, at) = self.reported.filter(is_answer)?;
+        let since = ntp::span(now.saturating_duration_since(at));
+        ntp::round_trip(ntp.wrapping_add(since), block.last_report, block.delay_since)
+    }
+
+    /// Whether this is an SSRC of ours.
+    pub(super) fn is_named(&self, ssrc: u32) -> bool {
+        self.terms.ssrc == ssrc
+    }
+}
+
+/// Writes a packet behind what is in `slab` and seals it there; nothing if it cannot be sealed.
+fn put(
+    sealer: &mut Sealer,
+    (line, index): (LineId, u64),
+    (header, prefix, payload): (&[u8], &[u8], &[u8]),
+    slab: &mut Vec<u8>,
+) -> bool {
+    let start = slab.len();
+    slab.extend_from_slice(header);
+    slab.extend_from_slice(prefix);
+    slab.extend_from_slice(payload);
+    slab.resize(slab.len() + sealer.overhead(), 0);
+    let sealed = sealer.seal(line, index, header.len(), &mut slab[start..]);
+    if !sealed {
+        slab.truncate(start);
+    }
+    sealed
+}

@@ -1,0 +1,12 @@
+//! What goes out to viewers and downstream nodes: numbered, sealed and repeated by ourselves. It
+//! knows neither str0m nor who else gets the packets.
+
+mod header;
+mod lane;
+pub mod rtcp;
+mod sink;
+pub mod srtp;
+
+pub use header::ExtensionIds;
+pub use lane::Terms;
+pub use sink::{Exported, Sink, Wish};

@@ -1,0 +1,61 @@
+//! What viewers and downstream nodes say of the media that they get: repairs go back at once, wishes
+//! for keyframes go up. And what we say of it to them.
+
+use std::time::Instant;
+
+use crate::hub::Hub;
+use crate::hub::demux::SessionKey;
+use crate::hub::egress::Wish;
+use crate::limits;
+use crate::machine::Datagram;
+use crate::outbox::Outbox;
+use crate::report::Report;
+
+impl Hub {
+    /// Takes feedback of a session's peer.
+    pub(super) fn feedback(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        datagram: &Datagram<'_>,
+        out: &mut Outbox,
+    ) {
+        let Some(member) = self.sessions.get_mut(key) else { return };
+        let mut wishes = std::mem::take(&mut self.road.feedback);
+        member.session.feedback(now, datagram, &mut wishes);
+        let mut repaired = 0;
+        for wish in wishes.drain(..) {
+            match wish {
+                Wish::Keyframe(lane) => {
+                    let slot = member.session.sending().nth(lane);
+                    let track =
+                        slot.and_then(|slot| self.streams.track_for(&member.stream, key, slot));
+                    track.into_iter().for_each(|track| self.road.wish(track));
+                }
+                Wish::Repeat(lane, track, sequence) => {
+                    let age = match member.session.has_just_begun(now, lane) {
+                        true => limits::START_AGE + limits::CATCH_UP + limits::REPAIR_AGE,
+                        false => limits::REPAIR_AGE,
+                    };
+                    let history = self.road.history(track);
+                    let packet = history.and_then(|history| history.find(now, sequence, age));
+                    let sent = packet
+                        .is_some_and(|packet| member.session.repeat(lane, track, packet, out));
+                    repaired += u64::from(sent);
+                }
+            }
+        }
+        self.road.feedback = wishes;
+        if repaired > 0 {
+            out.report(Report::Repaired { packets: repaired });
+        }
+    }
+
+    /// Tells a session's peer what was sent to it, and when.
+    pub(super) fn report(&mut self, now: Instant, key: SessionKey, out: &mut Outbox) {
+        let Some(member) = self.sessions.get_mut(key) else { return };
+        let (stream, streams, road) = (&member.stream, &self.streams, &self.road);
+        let clock = |slot| road.history(streams.track_for(stream, key, slot)?)?.clock();
+        member.session.report(now, clock, out);
+    }
+}

@@ -1,0 +1,111 @@
+//! How somebody who joins begins: with the latest keyframe and what has come since, from the track's
+//! history, faster than it was filmed. No round trip to the publisher, and no keyframe for others.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::hub::demux::SessionKey;
+use crate::hub::streams::TrackId;
+use crate::hub::{Hub, Role, Timer};
+use crate::limits;
+use crate::outbox::Outbox;
+
+/// Who is catching up with what.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    under_way: BTreeMap<(SessionKey, TrackId), Start>,
+    joined: BTreeMap<TrackId, Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    /// The number of the next packet.
+    next: u64,
+    /// Packets of one step.
+    step: usize,
+}
+
+impl Starts {
+    /// Whether others may be expected to join, since somebody has.
+    pub(super) fn expects(&self, now: Instant, track: TrackId) -> bool {
+        let is_recent = |at: &Instant| now.saturating_duration_since(*at) < limits::JOINS_EXPECTED;
+        self.joined.get(&track).is_some_and(is_recent)
+    }
+
+    /// A session is gone. Returns what it was catching up with.
+    pub(super) fn leave(&mut self, sink: SessionKey) -> Vec<TrackId> {
+        let of_sink = (sink, TrackId::MIN)..=(sink, TrackId::MAX);
+        let tracks: Vec<_> = self.under_way.range(of_sink).map(|(key, _)| key.1).collect();
+        for track in &tracks {
+            self.under_way.remove(&(sink, *track));
+        }
+        tracks
+    }
+
+    /// A track is gone.
+    pub(super) fn remove(&mut self, track: TrackId) {
+        self.joined.remove(&track);
+        self.under_way.retain(|(_, other), _| *other != track);
+    }
+}
+
+impl Hub {
+    /// A sink gets a track from now on: from its latest keyframe if there is one, else from the
+    /// next one, which is asked for. Who gets it already has missed something.
+    pub(super) fn begin(&mut self, now: Instant, sink: SessionKey, track: TrackId) {
+        if self.road.reaches(track, sink) {
+            return self.road.wish(track);
+        }
+        if self.road.starts.under_way.contains_key(&(sink, track)) {
+            return;
+        }
+        self.road.starts.joined.insert(track, now);
+        // Who watches a downstream node is there already, and wants the present alone.
+        let member = &self.sessions[sink];
+        let may_begin = member.role == Role::Viewer && !member.session.queues();
+        let history = self.road.history(track).filter(|_| may_begin);
+        let Some(first) = history.and_then(|history| history.from_keyframe()) else {
+            self.road.attach(track, sink);
+            self.road.wish(track);
+            return;
+        };
+        let packets = history.map_or(0, |history| history.from(first).count());
+        let steps = limits::CATCH_UP.as_millis() / limits::CATCH_UP_STEP.as_millis();
+        let step = packets.div_ceil(steps as usize).max(1);
+        self.road.starts.under_way.insert((sink, track), Start { next: first, step });
+        self.timers.set(Timer::CatchUp(sink, track), now);
+    }
+
+    /// Sends the next packets to a sink that is catching up. It begins with the whole keyframe.
+    pub(super) fn catch_up(
+        &mut self,
+        now: Instant,
+        sink: SessionKey,
+        track: TrackId,
+        out: &mut Outbox,
+    ) {
+        let Some(start) = self.road.starts.under_way.get(&(sink, track)).copied() else { return };
+        let Some((_, slot)) = self.streams.source_of(track) else { return };
+        let Some(member) = self.sessions.get_mut(sink) else { return };
+        let (mut next, mut sent, mut frame) = (start.next, 0, None);
+        let packets = self.road.history(track).map(|history| history.from(start.next));
+        for packet in packets.into_iter().flatten() {
+            let begun = frame.is_none_or(|frame| frame == packet.timestamp);
+            if sent >= start.step && !begun {
+                break;
+            }
+            frame = frame.or(Some(packet.timestamp));
+            member.session.write(now, slot, track, packet, out);
+            (next, sent) = (packet.sequence + 1, sent + 1);
+        }
+        let is_end =
+            self.road.history(track).is_none_or(|history| history.from(next).next().is_none());
+        if is_end {
+            self.road.starts.under_way.remove(&(sink, track));
+            self.road.attach(track, sink);
+        } else {
+            self.road.starts.under_way.insert((sink, track), Start { next, ..start });
+            self.timers.set(Timer::CatchUp(sink, track), now + limits::CATCH_UP_STEP);
+        }
+    }
+}

@@ -121,6 +121,9 @@ fn measure(
                 let mut total = Duration::ZERO;
                 for _ in 0..frames {
                     let frame = room.frame(burst);
+                    if frame.packets == 0 {
+                        continue;
+                    }
                     let seals = meter.measure(|| (0..SEALS).for_each(|_| sealer.seal()));
                     row.media.note(frame.media.cpu, frame.packets);
                     row.rest.note(frame.rest.cpu, frame.packets);

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use farcast_core::config::Egress;
 use farcast_core::machine::Input;
-use farcast_sim::peer::Peer;
+use farcast_core::seed::Seed;
+use farcast_sim::camera::Camera;
+use farcast_sim::handshake::Dtls;
+use farcast_sim::peer::{Birth, Peer};
 use farcast_sim::wish::{Video, Wish};
 
 use crate::meter::Cost;
@@ -71,10 +74,13 @@ impl Room {
         kept += room.connect();
         let count = viewers.cast_signed();
         room.memory.connected = kept / count;
+        let mut filmed = 0;
         for _ in 0..WARM {
             let frame = room.frame(TRAIN);
             kept += frame.media.kept + frame.rest.kept;
+            filmed += frame.packets;
         }
+        assert!(filmed > 0, "the publisher films");
         room.memory.live = kept / count;
         room
     }
@@ -108,7 +114,12 @@ impl Room {
         let [high, low] = (self.peers.len() as u16).to_be_bytes();
         let address = SocketAddr::from(([10, 78, high, low], 40_000));
         let wish = Wish { publishes, audio: false, video: Video::Vp8 };
-        let (mut peer, offer) = Peer::new(self.now, address, wish);
+        let mut seed = Seed::new([7; 32]);
+        let camera = Camera::steady(TRAIN as u16, Duration::ZERO, seed.fork());
+        let camera = publishes.then_some(camera);
+        let (now, start) = (self.now, self.now);
+        let birth = Birth { now, start, address, seed, dtls: Dtls::Real, camera };
+        let (mut peer, offer) = Peer::born(birth, wish);
         let (answer, kept) = self.server.post(self.now, path, &offer);
         peer.accept(self.now, &answer);
         self.peers.push(peer);

@@ -69,13 +69,21 @@ pub struct Camera {
     sounds: u32,
     /// Which layers owe a keyframe.
     keyframes: Vec<bool>,
+    /// Packets of [`PAYLOAD`] bytes in every frame, if all frames are alike.
+    alike: Option<u16>,
 }
 
 impl Camera {
     /// A camera that starts filming at `start`.
     pub fn new(film: Film, start: Duration, seed: Seed) -> Self {
         let keyframes = vec![true; usize::from(film.layers)];
-        Camera { film, seed, start, frames: 0, sounds: 0, keyframes }
+        Camera { film, seed, start, frames: 0, sounds: 0, keyframes, alike: None }
+    }
+
+    /// A camera without a microphone, all of whose frames have so many packets of 1,200 bytes.
+    pub fn steady(parts: u16, start: Duration, seed: Seed) -> Self {
+        let film = Film { video_kbps: 1, layers: 1, audio: false };
+        Camera { alike: Some(parts), ..Camera::new(film, start, seed) }
     }
 
     /// Its best layer.
@@ -120,6 +128,7 @@ impl Camera {
         let mean = u64::from(self.film.video_kbps) * 1000 / 8 / u64::from(FRAME_RATE) / smaller;
         let varied = mean * 3 / 4 + mean * u64::from(self.seed.below(1024)) / 2048;
         let bytes = if keyframe { varied * KEYFRAME } else { varied } as usize;
+        let bytes = self.alike.map_or(bytes, |parts| usize::from(parts) * PAYLOAD);
         let parts = bytes.div_ceil(PAYLOAD).clamp(1, usize::from(u16::MAX));
         for part in 0..parts {
             let frame = self.frames;

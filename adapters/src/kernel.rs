@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 
 use farcast_core::machine::Icmp;
 use farcast_core::outbox::Transmit;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -23,6 +24,8 @@ const RELAYED_BUFFER: usize = 512 * 1024;
 /// nobody can drop what is too late: 16 KB are 0.13 s of a 1 Mbit/s line.
 #[cfg(target_os = "linux")]
 const NOT_SENT: u32 = 16 * 1024;
+/// Bytes that are written before the kernel is asked how much of them waits: as much again.
+const PORTION: usize = 16 * 1024;
 /// Connections that may wait to be accepted.
 pub const BACKLOG: i32 = 1024;
 
@@ -83,6 +86,37 @@ pub(crate) fn prompt<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     stream.set_tcp_notsent_lowat(NOT_SENT)?;
     Ok(())
+}
+
+/// How much a connection may give to the kernel at once. `TCP_NOTSENT_LOWAT` alone does not hold:
+/// Linux looks at it when it begins a buffer, and a buffer takes up to 64 KB.
+#[derive(Debug, Default)]
+pub(crate) struct Portions {
+    /// Bytes since we asked the kernel whether it has sent enough.
+    unasked: usize,
+}
+
+impl Portions {
+    /// How many of `len` bytes may be written now; `WouldBlock` until the kernel has sent more.
+    /// Then the reactor, whose readiness must be cleared, will hear of it.
+    pub(crate) fn next(&mut self, socket: &impl AsFd, len: usize) -> io::Result<usize> {
+        if self.unasked + len > PORTION {
+            self.unasked = PORTION;
+            if !has_room(socket)? {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.unasked = 0;
+        }
+        let portion = len.min(PORTION);
+        self.unasked += portion;
+        Ok(portion)
+    }
+}
+
+/// Whether less waits unsent than [`NOT_SENT`].
+fn has_room(socket: &impl AsFd) -> io::Result<bool> {
+    let mut asked = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    Ok(poll(&mut asked, PollTimeout::ZERO)? > 0)
 }
 
 /// A TCP socket for an address that several sockets of this process use: Linux lets a connection
@@ -308,6 +342,26 @@ mod tests {
         let six = SocketAddr::new("::".parse().unwrap(), port);
         udp(six).expect("an IPv6 socket takes IPv6 alone");
         assert_eq!(udp(four.local_addr().unwrap()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn the_kernel_holds_little_that_it_has_not_sent() {
+        let listener = listener(localhost()).unwrap();
+        let stream = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        // Nobody reads at the other end, and it takes little.
+        SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
+        prompt(&stream).unwrap();
+        let (mut portions, mut written) = (Portions::default(), 0);
+        while let Ok(portion) = portions.next(&stream, 100_000) {
+            assert!(portion <= PORTION);
+            match SockRef::from(&stream).send(&vec![0; portion]) {
+                Ok(count) => written += count,
+                Err(_) => break,
+            }
+        }
+        let still = portions.next(&stream, 1).map_err(|error| error.kind());
+        assert_eq!(still, Err(io::ErrorKind::WouldBlock), "after {written} bytes");
     }
 
     fn localhost() -> SocketAddr {

@@ -4,16 +4,19 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::{self, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use farcast_core::machine::Icmp;
 use farcast_core::outbox::Transmit;
+use futures_lite::{AsyncRead, AsyncWrite};
 use smol::net::resolve;
 use smol::{Async, Timer};
+use socket2::SockRef;
 
 use crate::batch::Batch;
-use crate::kernel::{self, Segments};
+use crate::kernel::{self, Portions, Segments};
 use crate::runtime::{Runtime, Udp};
 
 /// smol's reactor, which every thread of a process shares.
@@ -28,7 +31,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
 impl Runtime for Smol {
     type Udp = Socket;
     type Listener = Async<TcpListener>;
-    type Tcp = Async<TcpStream>;
+    type Tcp = Stream;
 
     fn now(&self) -> Instant {
         Instant::now()
@@ -64,8 +67,7 @@ impl Runtime for Smol {
 
     async fn accept(&self, listener: &Async<TcpListener>) -> io::Result<(Self::Tcp, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
-        kernel::prompt(stream.get_ref())?;
-        Ok((stream, peer))
+        Ok((Stream::new(stream)?, peer))
     }
 
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
@@ -81,7 +83,7 @@ impl Runtime for Smol {
     }
 
     fn near_end(&self, stream: &Self::Tcp) -> io::Result<SocketAddr> {
-        stream.get_ref().local_addr()
+        stream.io.get_ref().local_addr()
     }
 
     fn resolve(
@@ -98,20 +100,70 @@ async fn sleep_until(at: Instant) {
     Timer::at(at).await;
 }
 
-async fn connect(to: SocketAddr) -> io::Result<Async<TcpStream>> {
-    let stream = Async::<TcpStream>::connect(to).await?;
-    kernel::prompt(stream.get_ref())?;
-    Ok(stream)
+async fn connect(to: SocketAddr) -> io::Result<Stream> {
+    Stream::new(Async::<TcpStream>::connect(to).await?)
 }
 
-async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<Async<TcpStream>> {
+async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<Stream> {
     let stream = Async::<TcpStream>::new_nonblocking(kernel::dial(from, to)?)?;
     stream.writable().await?;
     if let Some(error) = stream.get_ref().take_error()? {
         return Err(error);
     }
-    kernel::prompt(stream.get_ref())?;
-    Ok(stream)
+    Stream::new(stream)
+}
+
+/// A TCP connection on smol.
+pub struct Stream {
+    io: Async<TcpStream>,
+    portions: Portions,
+}
+
+impl Stream {
+    fn new(stream: Async<TcpStream>) -> io::Result<Self> {
+        kernel::prompt(stream.get_ref())?;
+        Ok(Stream { io: stream, portions: Portions::default() })
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Stream { io, portions } = &mut *self;
+        loop {
+            let mut write = || {
+                let portion = portions.next(io.get_ref(), bytes.len())?;
+                SockRef::from(io.get_ref()).send(&bytes[..portion])
+            };
+            match write() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(io.poll_writable(cx))?;
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_close(cx)
+    }
 }
 
 /// A UDP socket on smol.

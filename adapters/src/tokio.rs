@@ -11,13 +11,15 @@ use std::time::Instant;
 
 use farcast_core::machine::Icmp;
 use farcast_core::outbox::Transmit;
+use futures_lite::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
 use crate::batch::Batch;
-use crate::kernel::{self, Segments};
+use crate::kernel::{self, Portions, Segments};
 use crate::runtime::{Runtime, Udp};
 
 /// The tokio runtime that drives the current task.
@@ -33,7 +35,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
 impl Runtime for Tokio {
     type Udp = Socket;
     type Listener = TcpListener;
-    type Tcp = Compat<TcpStream>;
+    type Tcp = Stream;
 
     fn now(&self) -> Instant {
         tokio::time::Instant::now().into_std()
@@ -69,8 +71,7 @@ impl Runtime for Tokio {
 
     async fn accept(&self, listener: &TcpListener) -> io::Result<(Self::Tcp, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
-        kernel::prompt(&stream)?;
-        Ok((stream.compat(), peer))
+        Ok((Stream::new(stream)?, peer))
     }
 
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Tcp>> + 'static {
@@ -86,7 +87,7 @@ impl Runtime for Tokio {
     }
 
     fn near_end(&self, stream: &Self::Tcp) -> io::Result<SocketAddr> {
-        stream.get_ref().local_addr()
+        stream.io.get_ref().local_addr()
     }
 
     fn resolve(
@@ -99,20 +100,70 @@ impl Runtime for Tokio {
     }
 }
 
-async fn connect(to: SocketAddr) -> io::Result<Compat<TcpStream>> {
-    let stream = TcpStream::connect(to).await?;
-    kernel::prompt(&stream)?;
-    Ok(stream.compat())
+async fn connect(to: SocketAddr) -> io::Result<Stream> {
+    Stream::new(TcpStream::connect(to).await?)
 }
 
-async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<Compat<TcpStream>> {
+async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<Stream> {
     let stream = TcpStream::from_std(kernel::dial(from, to)?)?;
     stream.writable().await?;
     if let Some(error) = stream.take_error()? {
         return Err(error);
     }
-    kernel::prompt(&stream)?;
-    Ok(stream.compat())
+    Stream::new(stream)
+}
+
+/// A TCP connection on tokio.
+pub struct Stream {
+    io: Compat<TcpStream>,
+    portions: Portions,
+}
+
+impl Stream {
+    fn new(stream: TcpStream) -> io::Result<Self> {
+        kernel::prompt(&stream)?;
+        Ok(Stream { io: stream.compat(), portions: Portions::default() })
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Stream { io, portions } = &mut *self;
+        let io = io.get_ref();
+        loop {
+            ready!(io.poll_write_ready(cx))?;
+            let write = || {
+                let portion = portions.next(io, bytes.len())?;
+                SockRef::from(io).send(&bytes[..portion])
+            };
+            match io.try_io(Interest::WRITABLE, write) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_close(cx)
+    }
 }
 
 /// A UDP socket on tokio.

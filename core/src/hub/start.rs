@@ -60,9 +60,10 @@ impl Hub {
             return;
         }
         self.road.starts.joined.insert(track, now);
-        // Who watches a downstream node is there already, and wants the present alone.
+        // Who watches a downstream node is there already, and wants the present alone. A byte
+        // stream begins slowly: it would have no room for the past.
         let member = &self.sessions[sink];
-        let may_begin = member.role == Role::Viewer && !member.session.queues();
+        let may_begin = member.role == Role::Viewer && member.session.takes_bursts();
         let history = self.road.history(track).filter(|_| may_begin);
         let Some(first) = history.and_then(|history| history.from_keyframe()) else {
             self.road.attach(track, sink);

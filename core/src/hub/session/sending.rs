@@ -15,7 +15,7 @@ use crate::hub::session::route::{Place, Route};
 use crate::hub::session::valve::Valve;
 use crate::hub::session::{Session, config, convert};
 use crate::limits;
-use crate::machine::Datagram;
+use crate::machine::{Carrier, Datagram};
 use crate::media::codec::Codec;
 use crate::media::keyframe;
 use crate::media::packet::{Packet, SourceClock};
@@ -99,6 +99,11 @@ impl Session {
     /// Whether [`Session::advance`] must be called for what was written to be sent.
     pub(crate) fn queues(&self) -> bool {
         !self.seals()
+    }
+
+    /// Whether more can be sent at once than a moment of media, by our own egress.
+    pub(crate) fn takes_bursts(&self) -> bool {
+        self.seals() && way(&self.route).is_some_and(|way| way.carrier == Carrier::Udp)
     }
 
     /// The handshake has made keys.

@@ -100,6 +100,11 @@ pub const RELAY_BACKOFF: (Duration, Duration) =
 pub const REPAIR_PACKETS: usize = 512;
 /// See [`REPAIR_PACKETS`].
 pub const REPAIR_AGE: Duration = Duration::from_millis(650);
+/// Bytes of a CNAME: its length is one byte (RFC 3550 section 6.5).
+pub const CNAME: usize = 255;
+/// Pairs of sequence number and mask in one NACK that we write: a kilobyte, so that every network
+/// carries it in one piece. Of more losses than these a keyframe helps faster.
+pub const NACK_PAIRS: usize = 256;
 /// Addresses that one session may be reached at; a phone changes them now and then.
 pub const PEER_ADDRESSES: usize = 8;
 /// Ports of each kind that one knock tries; a node has one or two.

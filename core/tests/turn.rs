@@ -8,6 +8,7 @@ mod turn {
     pub(crate) mod wire;
 
     mod addresses;
+    mod bandwidth;
     mod connections;
     mod model;
     mod relaying;

@@ -103,6 +103,8 @@ enum Due {
     Flush(StreamId),
     /// Nobody came for a connection to a peer.
     Connection(u32),
+    /// A stream of a connection may have brought as much as its allocation lets through by now.
+    Read(StreamId),
 }
 
 /// What the server leaves its errands in, lent from above.
@@ -189,6 +191,7 @@ impl Turn {
                 Due::Silence(stream) => self.end_stream(stream, desk),
                 Due::Flush(stream) => self.flush(stream, desk),
                 Due::Connection(id) => self.end_connection(id, desk),
+                Due::Read(stream) => self.bytes(stream, &[], desk),
             }
         }
     }

@@ -10,6 +10,7 @@ mod turn {
     mod addresses;
     mod bandwidth;
     mod connections;
+    mod inside;
     mod model;
     mod relaying;
     mod requests;

@@ -159,7 +159,13 @@ impl Hub {
     fn lose_stream(&mut self, stream: StreamId) {
         let Some((place, session)) = self.pipes.remove(stream) else { return };
         self.timers.clear(Timer::Stranger(stream));
-        let Some(key) = session else { return };
+        if let Some(key) = session {
+            self.lose_place(place, key);
+        }
+    }
+
+    /// A session's peer is not reached there any more.
+    pub(super) fn lose_place(&mut self, place: Place, key: SessionKey) {
         self.demux.unlearn(place, key);
         if let Some(member) = self.sessions.get_mut(key) {
             member.session.route().lose(place);

@@ -167,7 +167,8 @@ fn pass(
     match way {
         Way::Outward => desk.out.send(relayed.local, peer, payload),
         Way::Inward(local) if peers::is_media(payload) => {
-            desk.inward.pass(local, relayed.announced, payload);
+            allocation.is_inward = true;
+            desk.inward.datagrams.pass(local, relayed.announced, payload);
         }
         Way::Inward(_) => {}
     }

@@ -110,9 +110,35 @@ enum Due {
 /// What the server leaves its errands in, lent from above.
 pub(crate) struct Desk<'a> {
     pub(crate) now: Instant,
-    /// Takes the datagrams that clients send to this node's own media.
-    pub(crate) inward: &'a mut Runs,
+    pub(crate) inward: &'a mut Inward,
     pub(crate) out: &'a mut Outbox,
+}
+
+/// What is for this node's own media, and leaves the process by no socket.
+#[derive(Debug, Default)]
+pub(crate) struct Inward {
+    /// Datagrams that clients send there.
+    pub(crate) datagrams: Runs,
+    /// What becomes of the relayed addresses that such datagrams come from.
+    pub(crate) news: Vec<News>,
+}
+
+/// What becomes of a relayed address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It is nobody's any more.
+    Ended { relayed: SocketAddr },
+}
+
+impl Inward {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.datagrams.is_empty() && self.news.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.datagrams.clear();
+        self.news.clear();
+    }
 }
 
 impl Turn {

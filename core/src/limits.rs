@@ -183,7 +183,8 @@ pub const TURN_BURST: usize = 64 * 1024;
 /// Bytes that may wait unsent on a TURN client's stream before media waits with us, where it can
 /// still be dropped.
 pub const TURN_UNSENT: usize = 16 * 1024;
-/// How old media may become while it waits for a TURN client's stream (DESIGN.md section 7).
+/// How old a peer's media may become while it waits for a TURN client's stream (DESIGN.md section
+/// 7). Our own hub hears how much waits instead, and stops.
 pub const TURN_MEDIA_AGE: Duration = Duration::from_millis(200);
 /// Bytes of media that wait for one TURN client's stream: 200 ms at 10 Mbit/s.
 pub const TURN_MEDIA_WAITING: usize = 256 * 1024;

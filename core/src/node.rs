@@ -213,6 +213,7 @@ impl Node {
         self.hub.datagrams(now, &datagrams, &mut self.events, out);
         for one in news {
             match *one {
+                News::Waiting { relayed, bytes } => self.hub.note_waiting(relayed, bytes),
                 News::Ended { relayed } => self.hub.lose_relayed(relayed),
             }
         }

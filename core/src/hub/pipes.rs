@@ -73,9 +73,10 @@ impl Hub {
             }
             Input::Bytes { stream, bytes } => self.read(now, *stream, bytes, events, out),
             Input::Unsent { stream, bytes } => {
-                let key = self.pipes.by_stream.get(stream).and_then(|pipe| pipe.session);
-                if let Some(member) = key.and_then(|key| self.sessions.get_mut(key)) {
-                    member.session.route().waits(*stream, *bytes);
+                let Some(pipe) = self.pipes.by_stream.get(stream) else { return };
+                let place = Place { carrier: Carrier::Stream(*stream), peer: pipe.peer };
+                if let Some(member) = pipe.session.and_then(|key| self.sessions.get_mut(key)) {
+                    member.session.route().waits(place, *bytes);
                 }
             }
             Input::Ended { stream } => self.lose_stream(*stream),

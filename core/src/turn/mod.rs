@@ -126,6 +126,8 @@ pub(crate) struct Inward {
 /// What becomes of a relayed address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
+    /// So many bytes wait for its client, whose line takes no more; 0: none any more.
+    Waiting { relayed: SocketAddr, bytes: usize },
     /// It is nobody's any more.
     Ended { relayed: SocketAddr },
 }

@@ -97,7 +97,9 @@ mod tests {
     use crate::seed::Seed;
     use crate::turn::client::Asker;
     use crate::turn::guard::Class;
-    use crate::turn::{Desk, Inward, Turn, address, allocation, guard, keys, message, requests, seal};
+    use crate::turn::{
+        Desk, Inward, Turn, address, allocation, guard, keys, message, requests, seal,
+    };
 
     /// What the client sends to, for TURN and for media alike: one port.
     const SERVER: ([u8; 4], u16) = ([10, 0, 0, 7], 443);

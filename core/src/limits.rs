@@ -189,6 +189,10 @@ pub const TURN_CHANNEL_RESERVED: Duration = Duration::from_secs(300);
 pub const TURN_PEERS: usize = 64;
 /// How long a reserved port waits for its client (RFC 8656 section 7.2).
 pub const TURN_RESERVATION: Duration = Duration::from_secs(30);
+/// How long a port is nobody's after it was somebody's relayed address: whoever sent to the last
+/// owner has given up by then. ICE agents do so after at most 30 s without an answer (RFC 7675
+/// section 5.1), sessions of other nodes after [`SILENT`]; the rest is margin.
+pub const TURN_PORT_REST: Duration = Duration::from_secs(60);
 /// Ports that are tried for one relayed address, in case that another process has the first ones.
 pub const TURN_BIND_TRIES: u32 = 4;
 /// Ports that are looked at for an even one whose neighbour is free as well. With half of them
@@ -209,7 +213,8 @@ pub const TURN_BURST: usize = 64 * 1024;
 /// Bytes that may wait unsent on a TURN client's stream before media waits with us, where it can
 /// still be dropped.
 pub const TURN_UNSENT: usize = 16 * 1024;
-/// How old media may become while it waits for a TURN client's stream (DESIGN.md section 7).
+/// How old a peer's media may become while it waits for a TURN client's stream (DESIGN.md section
+/// 7). Our own hub hears how much waits instead, and stops.
 pub const TURN_MEDIA_AGE: Duration = Duration::from_millis(200);
 /// Bytes of media that wait for one TURN client's stream: 200 ms at 10 Mbit/s.
 pub const TURN_MEDIA_WAITING: usize = 256 * 1024;

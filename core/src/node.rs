@@ -16,7 +16,7 @@ use crate::outbox::{Outbox, Runs};
 use crate::seed::Seed;
 use crate::sorting::{self, Owner};
 use crate::ticket::{Ticket, Via};
-use crate::turn::{self, Turn};
+use crate::turn::{self, Inward, News, Turn};
 
 /// A node.
 pub struct Node {
@@ -31,7 +31,7 @@ pub struct Node {
     /// On their way up; reused.
     events: Vec<Event>,
     /// From TURN clients to the hub; reused.
-    inward: Runs,
+    inward: Inward,
     /// From the hub to TURN clients; reused.
     relayed: Runs,
 }
@@ -54,7 +54,7 @@ impl Node {
             streams: sorting::Streams::default(),
             commands: Vec::new(),
             events: Vec::new(),
-            inward: Runs::default(),
+            inward: Inward::default(),
             relayed: Runs::default(),
         }
     }
@@ -203,13 +203,20 @@ impl Node {
         }
     }
 
-    /// What TURN clients sent to this node's own media.
+    /// What TURN clients sent to this node's own media, and what becomes of them.
     fn pass_inward(&mut self, now: Instant, out: &mut Outbox) {
         if self.inward.is_empty() {
             return;
         }
-        let datagrams: Vec<Datagram<'_>> = self.inward.arrivals(Carrier::Relay).collect();
+        let Inward { datagrams, news } = &self.inward;
+        let datagrams: Vec<Datagram<'_>> = datagrams.arrivals(Carrier::Relay).collect();
         self.hub.datagrams(now, &datagrams, &mut self.events, out);
+        for one in news {
+            match *one {
+                News::Waiting { relayed, bytes } => self.hub.note_waiting(relayed, bytes),
+                News::Ended { relayed } => self.hub.lose_relayed(relayed),
+            }
+        }
         self.inward.clear();
     }
 

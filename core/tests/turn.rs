@@ -8,7 +8,9 @@ mod turn {
     pub(crate) mod wire;
 
     mod addresses;
+    mod bandwidth;
     mod connections;
+    mod inside;
     mod model;
     mod relaying;
     mod requests;

@@ -1,11 +1,14 @@
 //! Who has nothing but TCP gets through by TURN, through nodes as they are: these name the servers,
 //! their doors tell what comes, their hubs have the media.
 
+use std::time::Duration;
+
 use farcast_core::report::Report;
 use farcast_sim::memory;
 use farcast_sim::plan::Plan;
 use farcast_sim::story::Story;
 use farcast_sim::told::Told;
+use farcast_sim::viewer::{Frame, gaps};
 
 /// A node with a TURN server, a publisher, and somebody behind a firewall who watches.
 fn told(seconds: u32, more: &str) -> (Plan, Told) {
@@ -75,4 +78,46 @@ fn a_squeeze_of_who_has_no_stream_is_a_mistake_of_the_story() {
     "#;
     let error = Plan::new(Story::parse(story).expect("a story"), 1).expect_err("no stream");
     assert_eq!(error, "camera has no byte stream to squeeze; add firewalled = true");
+}
+
+/// People of the story `firewalled-viewer`.
+const CAMERA: usize = 0;
+const OFFICE: usize = 1;
+const SQUEEZED: usize = 3;
+/// Between two frames of a film.
+const FRAME: Duration = Duration::from_millis(34);
+
+fn longest_gap(frames: &[Frame]) -> Duration {
+    gaps(frames).map(|(_, gap)| gap).max().expect("some frames")
+}
+
+#[test]
+fn a_squeezed_line_freezes_the_picture_whole_and_a_keyframe_ends_the_pause() {
+    let story = Story::named("firewalled-viewer").expect("it comes with the program");
+    let plan = Plan::new(story, 1).expect("it can be");
+    let told = memory::tell(&plan, false, &|_| {}).expect("it can be told");
+    let [(squeezed, _), (released, _)] = plan.events[..] else { panic!("{:?}", plan.events) };
+    let people = &told.evidence.people;
+    let seen: Vec<Frame> =
+        people[SQUEEZED].frames.iter().filter(|frame| frame.shown >= squeezed).copied().collect();
+    let worst = seen.iter().map(Frame::latency).max().expect("some");
+    assert!(worst < Duration::from_millis(650), "{worst:?}");
+    let during = seen.iter().filter(|frame| frame.shown < released).count();
+    assert!(during > 15, "{during} frames while it was slow");
+    let longest = longest_gap(&seen);
+    assert!(longest < Duration::from_millis(1_500), "{longest:?}");
+    // The camera makes a keyframe of the first picture after it was asked for one.
+    let is_keyframe = |frame: &Frame| {
+        let after = |at: &Duration| (*at..=*at + FRAME).contains(&frame.captured);
+        people[CAMERA].keyframes_asked.iter().any(after)
+    };
+    let pauses = seen.windows(2).filter(|pair| pair[1].captured > pair[0].captured + FRAME);
+    assert!(pauses.clone().count() > 3, "it froze now and then");
+    assert!(pauses.clone().all(|pair| is_keyframe(&pair[1])));
+    let is_loss = |report: &Report| matches!(report, Report::TurnDropped { .. });
+    assert!(!told.evidence.reports.iter().flatten().any(|(_, report)| is_loss(report)));
+    let back = seen.iter().filter(|frame| frame.shown > released + Duration::from_secs(1)).count();
+    assert!(back > 205, "{back} frames in the seven seconds after it");
+    let unharmed = longest_gap(&people[OFFICE].frames);
+    assert!(unharmed < Duration::from_millis(100), "{unharmed:?}");
 }

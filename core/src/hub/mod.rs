@@ -14,6 +14,7 @@ mod keyframe;
 mod numbering;
 mod pipes;
 mod reception;
+mod relayed;
 mod road;
 pub mod session;
 mod start;

@@ -73,9 +73,10 @@ impl Hub {
             }
             Input::Bytes { stream, bytes } => self.read(now, *stream, bytes, events, out),
             Input::Unsent { stream, bytes } => {
-                let key = self.pipes.by_stream.get(stream).and_then(|pipe| pipe.session);
-                if let Some(member) = key.and_then(|key| self.sessions.get_mut(key)) {
-                    member.session.route().waits(*stream, *bytes);
+                let Some(pipe) = self.pipes.by_stream.get(stream) else { return };
+                let place = Place { carrier: Carrier::Stream(*stream), peer: pipe.peer };
+                if let Some(member) = pipe.session.and_then(|key| self.sessions.get_mut(key)) {
+                    member.session.route().waits(place, *bytes);
                 }
             }
             Input::Ended { stream } => self.lose_stream(*stream),
@@ -159,7 +160,13 @@ impl Hub {
     fn lose_stream(&mut self, stream: StreamId) {
         let Some((place, session)) = self.pipes.remove(stream) else { return };
         self.timers.clear(Timer::Stranger(stream));
-        let Some(key) = session else { return };
+        if let Some(key) = session {
+            self.lose_place(place, key);
+        }
+    }
+
+    /// A session's peer is not reached there any more.
+    pub(super) fn lose_place(&mut self, place: Place, key: SessionKey) {
         self.demux.unlearn(place, key);
         if let Some(member) = self.sessions.get_mut(key) {
             member.session.route().lose(place);

@@ -112,6 +112,7 @@ impl Turn {
             token: None,
             permissions: Permissions::default(),
             channels: Channels::default(),
+            is_inward: false,
             inbound: Meter::new(self.bitrate, now),
             outbound: Meter::new(self.bitrate, now),
             dropped: 0,
@@ -138,8 +139,8 @@ impl Turn {
             return;
         };
         let port = port.or_else(|| match even {
-            Some(pair) => ports.draw_even(pair, &mut self.seed),
-            None => ports.draw(&mut self.seed),
+            Some(pair) => ports.draw_even(pair, &mut self.seed, desk.now),
+            None => ports.draw(&mut self.seed, desk.now),
         });
         let Some(port) = port else {
             allocation.missing = Some((family, Refusal::InsufficientCapacity.code()));

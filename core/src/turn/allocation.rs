@@ -57,6 +57,8 @@ pub(super) struct Allocation {
     pub(super) token: Option<u64>,
     pub(super) permissions: Permissions,
     pub(super) channels: Channels,
+    /// Whether its client has sent anything to this node's own media.
+    pub(super) is_inward: bool,
     /// From peers to the client.
     pub(super) inbound: Meter,
     /// From the client to peers.

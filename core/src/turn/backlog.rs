@@ -1,8 +1,8 @@
 //! What waits for one TURN client's stream: answers, and the newest media. Old media is dropped,
-//! for late media is worth nothing. It knows no message.
+//! for late media is worth nothing, unless its sender hears how much waits. It knows no message.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::limits;
 use crate::machine::StreamId;
@@ -18,10 +18,12 @@ pub(super) struct Backlog {
     at: Option<Instant>,
     answers: Vec<u8>,
     media: VecDeque<u8>,
-    /// Where `media` is cut, and since when each part waits.
-    frames: VecDeque<(Instant, usize)>,
+    /// Where `media` is cut, and when each part is worth nothing any more.
+    frames: VecDeque<(Option<Instant>, usize)>,
     /// Frames dropped since the last report.
     dropped: u64,
+    /// Bytes that wait, as was told last.
+    told: usize,
 }
 
 /// More answers wait than anybody needs who reads them.
@@ -47,11 +49,12 @@ impl Backlog {
         Ok(())
     }
 
-    /// One frame of media, in parts.
+    /// One frame of media, in parts, and how long it is worth anything.
     pub(super) fn media(
         &mut self,
         stream: StreamId,
         parts: &[&[u8]],
+        age: Option<Duration>,
         now: Instant,
         out: &mut Outbox,
     ) {
@@ -62,7 +65,7 @@ impl Backlog {
         self.drop_old(now);
         while self.media.len() + len > limits::TURN_MEDIA_WAITING && self.drop_oldest() {}
         parts.iter().for_each(|part| self.media.extend(*part));
-        self.frames.push_back((now, len));
+        self.frames.push_back((age.map(|age| now + age), len));
     }
 
     /// The world says how much waits there.
@@ -104,6 +107,14 @@ impl Backlog {
         self.unsent > 0
     }
 
+    /// Bytes that wait because the line takes no more, there and here, if that was not told yet.
+    pub(super) fn tell_waiting(&mut self) -> Option<usize> {
+        let here = self.written + self.answers.len() + self.media.len();
+        let waiting = if self.is_blocked() { self.unsent + here } else { 0 };
+        let before = std::mem::replace(&mut self.told, waiting);
+        (before != waiting).then_some(waiting)
+    }
+
     pub(super) fn take_dropped(&mut self) -> u64 {
         std::mem::take(&mut self.dropped)
     }
@@ -132,8 +143,8 @@ impl Backlog {
     }
 
     fn drop_old(&mut self, now: Instant) {
-        let is_old = |since: Instant| now.saturating_duration_since(since) > limits::TURN_MEDIA_AGE;
-        while self.frames.front().is_some_and(|(since, _)| is_old(*since)) {
+        let is_old = |until: &Option<Instant>| until.is_some_and(|until| until < now);
+        while self.frames.front().is_some_and(|(until, _)| is_old(until)) {
             self.drop_oldest();
         }
     }
@@ -143,5 +154,52 @@ impl Backlog {
         self.media.drain(..len);
         self.dropped += 1;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: StreamId = StreamId(1);
+
+    #[test]
+    fn what_waits_is_news_only_where_a_line_takes_no_more() {
+        let (mut backlog, mut out, now) = (Backlog::default(), Outbox::default(), Instant::now());
+        let mut media = |backlog: &mut Backlog, packets| {
+            for _ in 0..packets {
+                backlog.media(STREAM, &[&[7; 1000]], None, now, &mut out);
+            }
+        };
+        media(&mut backlog, 100);
+        assert!(!backlog.is_empty());
+        assert_eq!(backlog.tell_waiting(), None, "the rest of a burst goes on in a moment");
+        backlog.set_unsent(40_000);
+        backlog.flush(STREAM, now, &mut Outbox::default());
+        let rest = 100_000 - limits::TURN_BURST.next_multiple_of(1000);
+        assert_eq!(backlog.tell_waiting(), Some(40_000 + rest));
+        assert_eq!(backlog.tell_waiting(), None, "it was told");
+        media(&mut backlog, 1);
+        assert_eq!(backlog.tell_waiting(), Some(41_000 + rest));
+        backlog.set_unsent(0);
+        backlog.flush(STREAM, now, &mut Outbox::default());
+        assert_eq!(backlog.tell_waiting(), Some(0));
+    }
+
+    #[test]
+    fn media_grows_too_old_unless_its_sender_stops_by_himself() {
+        for (age, kept) in [(Some(limits::TURN_MEDIA_AGE), 0), (None, 10)] {
+            let (mut backlog, now) = (Backlog::default(), Instant::now());
+            let mut out = Outbox::default();
+            backlog.set_unsent(100_000);
+            for _ in 0..10 {
+                backlog.media(STREAM, &[&[7; 1000]], age, now, &mut out);
+            }
+            backlog.set_unsent(0);
+            let late = now + limits::TURN_MEDIA_AGE + Duration::from_millis(1);
+            backlog.flush(STREAM, late, &mut out);
+            let written: usize = out.writes().map(|(_, bytes)| bytes.len()).sum();
+            assert_eq!((written, backlog.take_dropped()), (kept * 1000, 10 - kept as u64));
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! It asks no timer and takes no memory; what it cannot pass on it drops.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use super::allocation::{Allocation, Heading, Transport};
 use super::client::{Asker, Client};
@@ -47,7 +48,8 @@ impl Turn {
         for run in datagrams.chunk_by(is_same_way) {
             let Some(index) = self.of_local(run[0].local) else { continue };
             let payloads = run.iter().map(|datagram| datagram.payload);
-            self.deliver(index, run[0].peer, payloads, desk);
+            let from = (run[0].peer, Some(limits::TURN_MEDIA_AGE));
+            self.deliver(index, from, payloads, desk);
         }
     }
 
@@ -63,7 +65,8 @@ impl Turn {
             let bound = names().find(is_bound);
             let name = bound.or_else(|| names().find(|name| heading(name).is_some()));
             let Some(name) = name else { continue };
-            self.deliver(index, name, run.datagrams(), desk);
+            // It hears how much waits, and stops by itself: what it has begun must arrive whole.
+            self.deliver(index, (name, None), run.datagrams(), desk);
         }
     }
 
@@ -104,11 +107,11 @@ impl Turn {
         pass(allocation, (index, timers), (peer, way), payload, desk);
     }
 
-    /// What a peer sent to a relayed address reaches its client.
+    /// What a peer sent to a relayed address reaches its client, unless it gets too old before.
     fn deliver<'p>(
         &mut self,
         index: usize,
-        peer: SocketAddr,
+        (peer, age): (SocketAddr, Option<Duration>),
         payloads: impl Iterator<Item = &'p [u8]>,
         desk: &mut Desk<'_>,
     ) {
@@ -126,8 +129,10 @@ impl Turn {
                 Heading::Channel(number) => (channel_header(number, payload, &mut prefix), false),
                 Heading::Data => (data_prefix(peer, payload, seed, &mut prefix), true),
             };
-            to_client(allocation.asker.client, prefix, payload, padding, (streams, timers), desk);
+            let frame = ([prefix, payload], padding);
+            to_client(allocation.asker.client, frame, age, (streams, timers), desk);
         }
+        streams.tell_waiting(allocation, desk);
     }
 
     /// The allocation whose relayed address is bound here.
@@ -167,7 +172,8 @@ fn pass(
     match way {
         Way::Outward => desk.out.send(relayed.local, peer, payload),
         Way::Inward(local) if peers::is_media(payload) => {
-            desk.inward.pass(local, relayed.announced, payload);
+            allocation.is_inward = true;
+            desk.inward.datagrams.pass(local, relayed.announced, payload);
         }
         Way::Inward(_) => {}
     }
@@ -175,9 +181,8 @@ fn pass(
 
 fn to_client(
     client: Client,
-    prefix: &[u8],
-    payload: &[u8],
-    is_padded: bool,
+    ([prefix, payload], is_padded): ([&[u8]; 2], bool),
+    age: Option<Duration>,
     (streams, timers): (&mut Streams, &mut Timers<Due>),
     desk: &mut Desk<'_>,
 ) {
@@ -189,7 +194,7 @@ fn to_client(
         }
         Client::Udp { local, peer } => desk.out.send_parts(local, peer, &[prefix, payload]),
         Client::Stream(stream) => {
-            streams.media(stream, &[prefix, payload, padding], timers, desk);
+            streams.media(stream, &[prefix, payload, padding], age, timers, desk);
         }
     }
 }

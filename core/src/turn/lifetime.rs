@@ -9,7 +9,7 @@ use super::message::{Answer, Family, method};
 use super::ports::Ports;
 use super::refusal::Refusal;
 use super::requests::{Handled, Request};
-use super::{Desk, Due, Turn};
+use super::{Desk, Due, News, Turn};
 use crate::limits;
 use crate::machine::Output;
 use crate::report::Report;
@@ -89,11 +89,16 @@ impl Turn {
     }
 
     fn close_relayed(&mut self, index: usize, relayed: Relayed, desk: &mut Desk<'_>) {
-        let transport = self.table.get(index).map(|allocation| allocation.transport);
+        let Some(allocation) = self.table.get(index) else { return };
         if relayed.has_socket {
-            desk.out.push(close(relayed.local, transport == Some(Transport::Tcp)));
+            desk.out.push(close(relayed.local, allocation.transport == Transport::Tcp));
         }
-        self.give(relayed.family, relayed.announced.port());
+        if allocation.is_inward {
+            desk.inward.news.push(News::Ended { relayed: relayed.announced });
+        }
+        if let Some(ports) = self.ports_mut(relayed.family) {
+            ports.rest(relayed.announced.port(), desk.now);
+        }
     }
 
     /// Keeps the port after an even one for whoever shows the token.
@@ -125,9 +130,13 @@ impl Turn {
     }
 
     pub(super) fn give(&mut self, family: Family, port: u16) {
-        if let Some(ports) = self.relays.iter_mut().find(|ports| ports.family() == family) {
+        if let Some(ports) = self.ports_mut(family) {
             ports.give(port);
         }
+    }
+
+    fn ports_mut(&mut self, family: Family) -> Option<&mut Ports> {
+        self.relays.iter_mut().find(|ports| ports.family() == family)
     }
 }
 

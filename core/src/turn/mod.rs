@@ -103,14 +103,44 @@ enum Due {
     Flush(StreamId),
     /// Nobody came for a connection to a peer.
     Connection(u32),
+    /// A stream of a connection may have brought as much as its allocation lets through by now.
+    Read(StreamId),
 }
 
 /// What the server leaves its errands in, lent from above.
 pub(crate) struct Desk<'a> {
     pub(crate) now: Instant,
-    /// Takes the datagrams that clients send to this node's own media.
-    pub(crate) inward: &'a mut Runs,
+    pub(crate) inward: &'a mut Inward,
     pub(crate) out: &'a mut Outbox,
+}
+
+/// What is for this node's own media, and leaves the process by no socket.
+#[derive(Debug, Default)]
+pub(crate) struct Inward {
+    /// Datagrams that clients send there.
+    pub(crate) datagrams: Runs,
+    /// What becomes of the relayed addresses that such datagrams come from.
+    pub(crate) news: Vec<News>,
+}
+
+/// What becomes of a relayed address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// So many bytes wait for its client, whose line takes no more; 0: none any more.
+    Waiting { relayed: SocketAddr, bytes: usize },
+    /// It is nobody's any more.
+    Ended { relayed: SocketAddr },
+}
+
+impl Inward {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.datagrams.is_empty() && self.news.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.datagrams.clear();
+        self.news.clear();
+    }
 }
 
 impl Turn {
@@ -189,6 +219,7 @@ impl Turn {
                 Due::Silence(stream) => self.end_stream(stream, desk),
                 Due::Flush(stream) => self.flush(stream, desk),
                 Due::Connection(id) => self.end_connection(id, desk),
+                Due::Read(stream) => self.bytes(stream, &[], desk),
             }
         }
     }

@@ -97,7 +97,9 @@ mod tests {
     use crate::seed::Seed;
     use crate::turn::client::Asker;
     use crate::turn::guard::Class;
-    use crate::turn::{Desk, Turn, address, allocation, guard, keys, message, requests, seal};
+    use crate::turn::{
+        Desk, Inward, Turn, address, allocation, guard, keys, message, requests, seal,
+    };
 
     /// What the client sends to, for TURN and for media alike: one port.
     const SERVER: ([u8; 4], u16) = ([10, 0, 0, 7], 443);
@@ -109,7 +111,7 @@ mod tests {
     struct Inside {
         turn: Turn,
         now: Instant,
-        inward: Runs,
+        inward: Inward,
         out: Outbox,
     }
 
@@ -132,7 +134,7 @@ mod tests {
             let birth = Birth { seed: [7; 32], calendar: Duration::ZERO, start: now };
             let own = vec![OwnMedia { announced, local: SERVER.into() }];
             let turn = Turn::new(config, own, birth, Seed::new(birth.seed));
-            Inside { turn, now, inward: Runs::default(), out: Outbox::default() }
+            Inside { turn, now, inward: Inward::default(), out: Outbox::default() }
         }
 
         fn desk(&mut self) -> (&mut Turn, Desk<'_>) {
@@ -158,7 +160,7 @@ mod tests {
 
         /// What reached our own media: from, to, what.
         fn arrived(&mut self) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
-            let arrived = self.inward.arrivals(Carrier::Relay);
+            let arrived = self.inward.datagrams.arrivals(Carrier::Relay);
             let arrived = arrived.map(|one| (one.peer, one.local, one.payload.to_vec())).collect();
             self.inward.clear();
             arrived

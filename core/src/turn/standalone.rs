@@ -2,25 +2,25 @@
 
 use std::time::Instant;
 
-use super::{Desk, Turn};
+use super::{Desk, Inward, Turn};
 use crate::config::{Birth, Turn as Config};
 use crate::http::Problem;
 use crate::machine::{Input, Machine, Output};
-use crate::outbox::{Outbox, Runs};
+use crate::outbox::Outbox;
 use crate::seed::Seed;
 
 /// The machine of `farcast-turn`.
 pub struct Standalone {
     turn: Turn,
     /// For media of this node, which has none.
-    inward: Runs,
+    inward: Inward,
 }
 
 impl Standalone {
     /// A server that begins at its birth's instant.
     pub fn new(config: Config, birth: Birth) -> Self {
         let turn = Turn::new(config, Vec::new(), birth, Seed::new(birth.seed));
-        Standalone { turn, inward: Runs::default() }
+        Standalone { turn, inward: Inward::default() }
     }
 }
 

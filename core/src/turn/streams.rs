@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::allocation::Allocation;
 use super::backlog::Backlog;
 use super::client::{Asker, Client};
 use super::fast::is_channel_data;
 use super::framing::Framing;
-use super::{Desk, Due, Turn};
+use super::{Desk, Due, News, Turn};
 use crate::limits;
 use crate::machine::{Output, StreamId};
 use crate::report::Report;
@@ -63,17 +64,27 @@ impl Streams {
         self.by_id.get(&id).map(|stream| stream.role)
     }
 
-    /// Media for a client.
+    /// Media for a client, and how long it is worth anything.
     pub(super) fn media(
         &mut self,
         id: StreamId,
         parts: &[&[u8]],
+        age: Option<Duration>,
         timers: &mut Timers<Due>,
         desk: &mut Desk<'_>,
     ) {
         let Some(stream) = self.by_id.get_mut(&id) else { return };
-        stream.backlog.media(id, parts, desk.now, desk.out);
+        stream.backlog.media(id, parts, age, desk.now, desk.out);
         stream.flush_later(id, timers, desk.now);
+    }
+
+    /// Tells our own media how much waits for a client that it reaches, if that is news.
+    pub(super) fn tell_waiting(&mut self, allocation: &Allocation, desk: &mut Desk<'_>) {
+        let stream = allocation.asker.stream().filter(|_| allocation.is_inward);
+        let Some(stream) = stream.and_then(|id| self.by_id.get_mut(&id)) else { return };
+        let Some(bytes) = stream.backlog.tell_waiting() else { return };
+        let relayed = allocation.relayed.iter().map(|relayed| relayed.announced);
+        desk.inward.news.extend(relayed.map(|relayed| News::Waiting { relayed, bytes }));
     }
 }
 
@@ -175,12 +186,12 @@ impl Turn {
         stream.flush_later(id, &mut self.timers, desk.now);
         let packets = stream.backlog.take_dropped();
         let index = self.table.of_client(Client::Stream(id));
-        if packets > 0
-            && let Some(allocation) = index.and_then(|index| self.table.get(index))
-        {
+        let Some(allocation) = index.and_then(|index| self.table.get(index)) else { return };
+        if packets > 0 {
             let allocation = allocation.serial;
             desk.out.report(Report::TurnDropped { allocation, packets });
         }
+        self.streams.tell_waiting(allocation, desk);
     }
 
     /// A stream is gone.

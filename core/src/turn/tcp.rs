@@ -15,6 +15,7 @@ use super::requests::{Handled, Request};
 use super::streams::Role;
 use super::{Desk, Due, Turn};
 use crate::machine::{ConnectId, Output, StreamId};
+use crate::outbox::Outbox;
 use crate::{limits, sorting};
 
 /// All connections to peers.
@@ -45,17 +46,31 @@ enum Stage {
     Joined { peer: Half, client: Half },
 }
 
-/// One stream of a splice.
+/// One stream of a splice. It is not read as long as there is a reason, for nothing is dropped.
 #[derive(Debug, Clone, Copy)]
 struct Half {
     stream: StreamId,
-    /// It is not read, for the other one does not take what it brings.
-    is_paused: bool,
+    /// The other one does not take what it brings.
+    is_blocked: bool,
+    /// It has brought more than its allocation lets through.
+    is_ahead: bool,
 }
 
 impl Half {
     fn new(stream: StreamId) -> Self {
-        Half { stream, is_paused: false }
+        Half { stream, is_blocked: false, is_ahead: false }
+    }
+
+    fn is_read(&self) -> bool {
+        !self.is_blocked && !self.is_ahead
+    }
+
+    /// Takes these reasons, and tells the world if they make a difference.
+    fn turn_into(&mut self, now: Half, out: &mut Outbox) {
+        let before = std::mem::replace(self, now);
+        if before.is_read() != now.is_read() {
+            out.push(Output::Read { stream: self.stream, on: now.is_read() });
+        }
     }
 }
 
@@ -213,19 +228,29 @@ impl Turn {
             return Ok(None);
         };
         client.join(stream, id, desk);
-        desk.out.write(stream, &[&held]);
         desk.out.push(Output::Read { stream: peer, on: true });
+        self.splice(id, peer, &held, desk);
         Ok(None)
     }
 
-    /// Bytes of one stream go to the other.
+    /// Bytes of one stream go to the other. They count on the allocation; if they are more than it
+    /// lets through, no more is read until they are not.
     pub(super) fn splice(&mut self, id: u32, from: StreamId, bytes: &[u8], desk: &mut Desk<'_>) {
         let Some(connection) = self.connections.by_id.get_mut(&id) else { return };
         match &mut connection.stage {
-            Stage::Joined { peer, client } if from == peer.stream => {
-                desk.out.write(client.stream, &[bytes]);
+            Stage::Joined { peer, client } => {
+                let Some(allocation) = self.table.get_mut(connection.index) else { return };
+                let (half, to, meter) = match from == peer.stream {
+                    true => (peer, client.stream, &mut allocation.inbound),
+                    false => (client, peer.stream, &mut allocation.outbound),
+                };
+                desk.out.write(to, &[bytes]);
+                let again = meter.count(bytes.len(), desk.now);
+                half.turn_into(Half { is_ahead: again.is_some(), ..*half }, desk.out);
+                if let Some(again) = again {
+                    self.timers.set(Due::Read(from), again);
+                }
             }
-            Stage::Joined { peer, .. } => desk.out.write(peer.stream, &[bytes]),
             Stage::Waiting { held, .. } => {
                 held.extend_from_slice(bytes);
                 if held.len() > limits::TURN_CONNECTION_HELD {
@@ -247,14 +272,8 @@ impl Turn {
         let Some(connection) = self.connections.by_id.get_mut(&id) else { return };
         let Stage::Joined { peer, client } = &mut connection.stage else { return };
         let other = if slow == peer.stream { client } else { peer };
-        let pause = match other.is_paused {
-            false => unsent > limits::TURN_SPLICE_UNSENT,
-            true => unsent > limits::TURN_UNSENT,
-        };
-        if pause != other.is_paused {
-            other.is_paused = pause;
-            desk.out.push(Output::Read { stream: other.stream, on: !pause });
-        }
+        let most = if other.is_blocked { limits::TURN_UNSENT } else { limits::TURN_SPLICE_UNSENT };
+        other.turn_into(Half { is_blocked: unsent > most, ..*other }, desk.out);
     }
 
     /// Ends a connection and both its streams.
@@ -267,6 +286,7 @@ impl Turn {
             Stage::Joined { peer, client } => [Some(peer.stream), Some(client.stream)],
         };
         for stream in streams.into_iter().flatten() {
+            self.timers.clear(Due::Read(stream));
             // The one whose end was heard is gone already.
             if self.streams.remove(stream).is_some() {
                 desk.out.push(Output::End { stream });

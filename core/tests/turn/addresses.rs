@@ -1,5 +1,6 @@
 //! Relayed addresses: which ones clients get, how long they keep them, and that they come back.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -52,6 +53,26 @@ fn a_refresh_of_zero_frees_the_port() {
     assert!(lab.bound.is_empty() && lab.deadline().is_none());
     assert!(matches!(lab.reports.last(), Some(Report::TurnFreed { .. })));
     assert_eq!(wire::error(&client.allocate(&mut lab, &[])), None);
+}
+
+#[test]
+fn an_address_that_was_somebodys_is_given_to_nobody_else_for_a_while() {
+    let mut lab = Lab::with(Turn { ports: Some((50_000, 50_019)), ..config() });
+    let once = |lab: &mut Lab, number: u16| {
+        lab.wait(Duration::from_millis(1));
+        let mut client = Client::udp(&format!("203.0.113.5:{number}"), "alice");
+        let relayed = client.relayed(lab);
+        client.refresh(lab, 0);
+        relayed
+    };
+    let first: Vec<SocketAddr> = (1..=20).map(|number| once(&mut lab, number)).collect();
+    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 20, "everybody has another one");
+    assert_eq!(once(&mut lab, 21), first[0], "none is left: the one that rested longest");
+    lab.wait(Duration::from_secs(61));
+    let later: Vec<SocketAddr> = (22..42).map(|number| once(&mut lab, number)).collect();
+    assert_eq!(later.iter().collect::<BTreeSet<_>>().len(), 20);
+    assert_ne!(later, first, "in no order");
+    lab.finish();
 }
 
 #[test]

@@ -20,7 +20,7 @@ const FAR: StreamId = StreamId(100);
 const NEAR: u64 = 2;
 
 /// A client with a TCP allocation, and its relayed address.
-fn allocated(lab: &mut Lab) -> (Client, SocketAddr) {
+pub(super) fn allocated(lab: &mut Lab) -> (Client, SocketAddr) {
     let mut client = Client::stream(lab.accept(1, CLIENT.into()), "alice");
     let answer = client.ask(lab, wire::ALLOCATE, &[(REQUESTED_TRANSPORT, vec![6, 0, 0, 0])]);
     let relayed = wire::address(&answer, wire::XOR_RELAYED_ADDRESS).expect("a relayed address");
@@ -29,7 +29,7 @@ fn allocated(lab: &mut Lab) -> (Client, SocketAddr) {
 }
 
 /// Asks for a connection; what was answered at once, and the errand if there is one.
-fn connect(
+pub(super) fn connect(
     lab: &mut Lab,
     client: &mut Client,
     peer: SocketAddr,
@@ -50,6 +50,11 @@ fn connect(
 fn connected(lab: &mut Lab, relayed: SocketAddr, connect: ConnectId) -> Vec<u8> {
     lab.feed(Input::Connected { connect, result: Ok((FAR, relayed)) });
     assert!(reads(lab, FAR, false), "the peer waits until its client is there");
+    number(lab)
+}
+
+/// The number of the connection that the client has just heard of.
+pub(super) fn number(lab: &mut Lab) -> Vec<u8> {
     let answer = frames(&lab.written(StreamId(1))).remove(0);
     wire::read(&answer).attribute(CONNECTION_ID).expect("a connection's number").to_vec()
 }
@@ -64,9 +69,9 @@ fn reads(lab: &mut Lab, id: StreamId, want: bool) -> bool {
     found
 }
 
-/// The client's second stream takes a connection.
-fn join(lab: &mut Lab, number: &[u8], username: &str) -> Option<u16> {
-    let mut client = Client::stream(lab.accept(NEAR, CLIENT.into()), username);
+/// Another stream of the client takes a connection.
+pub(super) fn join(lab: &mut Lab, near: u64, number: &[u8], username: &str) -> Option<u16> {
+    let mut client = Client::stream(lab.accept(near, CLIENT.into()), username);
     let answer = client.ask(lab, CONNECTION_BIND, &[(CONNECTION_ID, number.to_vec())]);
     wire::error(&answer)
 }
@@ -122,9 +127,9 @@ fn a_peer_with_a_permission_connects_and_the_client_hears_of_it() {
     assert_eq!(wire::read(&attempt).method, CONNECTION_ATTEMPT);
     assert_eq!(wire::address(&attempt, XOR_PEER_ADDRESS), Some(PEER.into()));
     let number = wire::read(&attempt).attribute(CONNECTION_ID).expect("a number").to_vec();
-    assert_eq!(join(&mut lab, &number, "bob"), Some(441));
+    assert_eq!(join(&mut lab, NEAR, &number, "bob"), Some(441));
     lab.feed(Input::Ended { stream: StreamId(NEAR) });
-    assert_eq!(join(&mut lab, &number, "alice"), None);
+    assert_eq!(join(&mut lab, NEAR, &number, "alice"), None);
     lab.feed(Input::Bytes { stream: StreamId(NEAR), bytes: b"hello" });
     assert_eq!(lab.written(FAR), b"hello");
     lab.feed(Input::Ended { stream: StreamId(1) });
@@ -150,7 +155,7 @@ fn refusals_of_tcp_are_those_of_the_rfc() {
     let (_, errand) = connect(&mut lab, &mut client, PEER.into());
     let mut number = connected(&mut lab, relayed, errand.expect("another try"));
     number[0] ^= 1;
-    assert_eq!(join(&mut lab, &number, "alice"), Some(400));
+    assert_eq!(join(&mut lab, NEAR, &number, "alice"), Some(400));
     let even = [(REQUESTED_TRANSPORT, vec![6, 0, 0, 0]), (0x0018, vec![0])];
     let mut other = Client::stream(lab.accept(7, CLIENT.into()), "alice");
     assert_eq!(wire::error(&other.ask(&mut lab, wire::ALLOCATE, &even)), Some(400));
@@ -166,7 +171,7 @@ fn a_connection_that_nobody_takes_is_ended_after_half_a_minute() {
     assert!(lab.ended.is_empty());
     lab.wait(Duration::from_secs(2));
     assert!(lab.ended.contains(&FAR));
-    assert_eq!(join(&mut lab, &number, "alice"), Some(400));
+    assert_eq!(join(&mut lab, NEAR, &number, "alice"), Some(400));
 }
 
 #[test]
@@ -187,7 +192,7 @@ fn whoever_does_not_read_stops_the_other_end() {
     let (mut client, relayed) = allocated(&mut lab);
     let (_, errand) = connect(&mut lab, &mut client, PEER.into());
     let number = connected(&mut lab, relayed, errand.expect("an errand"));
-    assert_eq!(join(&mut lab, &number, "alice"), None);
+    assert_eq!(join(&mut lab, NEAR, &number, "alice"), None);
     let near = StreamId(NEAR);
     lab.errands.clear();
     for (unsent, want) in

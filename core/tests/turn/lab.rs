@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use farcast_core::config::{Birth, RelayIp, Secret, Turn, TurnUser};
+use farcast_core::config::{Birth, Config, RelayIp, Secret, Turn, TurnUser};
+use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::machine::{Datagram, Door, Input, Machine, Output, StreamId};
+use farcast_core::node::Node;
 use farcast_core::outbox::Outbox;
 use farcast_core::report::Report;
 use farcast_core::turn::Standalone;
@@ -18,7 +20,7 @@ pub(crate) const CALENDAR: Duration = Duration::from_secs(1_767_225_600);
 
 /// A server and what it did.
 pub(crate) struct Lab {
-    server: Standalone,
+    server: Box<dyn Machine>,
     outbox: Outbox,
     pub(crate) now: Instant,
     /// Its sockets.
@@ -68,10 +70,20 @@ impl Lab {
     }
 
     pub(crate) fn with(config: Turn) -> Self {
+        Lab::of(|birth| Box::new(Standalone::new(config, birth)))
+    }
+
+    /// A server that is part of a node.
+    pub(crate) fn inside(config: Config) -> Self {
+        let crypto = Crypto::generate().expect("the system has randomness");
+        Lab::of(|birth| Box::new(Node::new(config, birth, crypto)))
+    }
+
+    fn of(server: impl FnOnce(Birth) -> Box<dyn Machine>) -> Self {
         let now = Instant::now();
         let birth = Birth { seed: [7; 32], calendar: CALENDAR, start: now };
         Lab {
-            server: Standalone::new(config, birth),
+            server: server(birth),
             outbox: Outbox::default(),
             now,
             bound: BTreeSet::new(),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::limits;
-use crate::machine::{Carrier, StreamId};
+use crate::machine::Carrier;
 
 /// One way to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,7 +40,7 @@ pub(crate) struct Route {
 #[derive(Debug, Clone, Copy)]
 struct Known {
     place: Place,
-    /// Bytes that a stream has not taken yet.
+    /// Bytes that the stream below it has not taken yet.
     unsent: usize,
 }
 
@@ -157,22 +157,16 @@ impl Route {
         self.target.map(|target| (target.place, target.local))
     }
 
-    /// A stream has so many bytes that the kernel has not taken.
-    pub(crate) fn waits(&mut self, stream: StreamId, bytes: usize) {
-        let by = Carrier::Stream(stream);
-        if let Some(known) = self.known.iter_mut().find(|known| known.place.carrier == by) {
+    /// On its way there so many bytes wait for a stream.
+    pub(crate) fn waits(&mut self, place: Place, bytes: usize) {
+        if let Some(known) = self.known.iter_mut().find(|known| known.place == place) {
             known.unsent = bytes;
         }
     }
 
-    /// Bytes that wait where media goes; none where datagrams go.
+    /// Bytes that wait where media goes; none where it goes in datagrams all the way.
     pub(crate) fn unsent(&self) -> usize {
-        match self.target {
-            Some(Target { place: place @ Place { carrier: Carrier::Stream(_), .. }, .. }) => {
-                self.unsent_of(place)
-            }
-            _ => 0,
-        }
+        self.target.map_or(0, |target| self.unsent_of(target.place))
     }
 
     fn unsent_of(&self, place: Place) -> usize {
@@ -203,6 +197,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::machine::StreamId;
 
     const DIRECT: Carrier = Carrier::Udp;
     const STREAM: Carrier = Carrier::Stream(StreamId(1));
@@ -295,7 +290,8 @@ mod tests {
     fn bytes_wait_only_where_media_goes() {
         let (mut route, now) = (Route::default(), Instant::now());
         hear(&mut route, now, &[(STREAM, true)]);
-        route.waits(StreamId(1), 50);
+        route.waits(place(STREAM), 50);
+        route.waits(place(Carrier::Relay), 70);
         assert_eq!(route.unsent(), 50);
         hear(&mut route, now, &[(DIRECT, true)]);
         assert_eq!(route.unsent(), 0);

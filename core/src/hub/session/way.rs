@@ -25,6 +25,11 @@ impl Place {
     fn is_stream(self) -> bool {
         matches!(self.carrier, Carrier::Stream(_))
     }
+
+    /// Whether it ends some day, and may be somebody else's then: we hear of it.
+    fn ends(self) -> bool {
+        self.carrier != Carrier::Udp
+    }
 }
 
 /// Our candidates: datagrams go before streams by their priorities (RFC 6544 section 4.2).
@@ -114,7 +119,7 @@ impl Session {
             (false, false) => self.named_way(transmit),
         };
         let Some((place, local)) = way else { return };
-        if place.is_stream() && !self.route.knows(place) {
+        if place.ends() && !self.route.knows(place) {
             return;
         }
         if !is_stun && !self.answers() && self.route.follow(now, place, local) {

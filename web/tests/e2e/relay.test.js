@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { isFluent, playsAtOnce, publishes, scenery, visitor } from './support/firewall.js';
+import { isFluent, onlyRelay, playsAtOnce, publishes, scenery, visitor } from './support/firewall.js';
 import { Player, Publisher, says, shows, showsPath } from './support/pages.js';
 
 /** An address that nobody has. */
@@ -53,20 +53,3 @@ test('where only signalling passes, the page says so', async (t) => {
   await shows(publisher.page, 'FAILED');
   await says(publisher.page, /works, but no media gets through over UDP.*: a firewall is in/);
 });
-
-/** Runs in a page: as if its node knew one relay over TCP, and there were no other way. */
-function onlyRelay(scheme) {
-  const isWanted = (url) => url.startsWith(scheme) && url.endsWith('?transport=tcp');
-  const relay = { iceTransportPolicy: 'relay' };
-  window.RTCPeerConnection = class extends RTCPeerConnection {
-    constructor(given) {
-      super({ ...given, ...relay });
-    }
-
-    setConfiguration({ iceServers = [], ...given }) {
-      const wanted = iceServers.map((server) => (
-        { ...server, urls: [server.urls].flat().filter(isWanted) }));
-      super.setConfiguration({ ...given, ...relay, iceServers: wanted });
-    }
-  };
-}

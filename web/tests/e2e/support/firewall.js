@@ -65,3 +65,23 @@ export async function playsAtOnce(t, player, node) {
     if (left <= 1) assert.fail(`the picture came after ${time} ms`);
   }
 }
+
+/**
+ * Runs in a page: as if its node knew one relay over TCP, and there were no other way.
+ * @param {string} scheme `turn:` or `turns:`
+ */
+export function onlyRelay(scheme) {
+  const isWanted = (url) => url.startsWith(scheme) && url.endsWith('?transport=tcp');
+  const relay = { iceTransportPolicy: 'relay' };
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(given) {
+      super({ ...given, ...relay });
+    }
+
+    setConfiguration({ iceServers = [], ...given }) {
+      const wanted = iceServers.map((server) => (
+        { ...server, urls: [server.urls].flat().filter(isWanted) }));
+      super.setConfiguration({ ...given, ...relay, iceServers: wanted });
+    }
+  };
+}

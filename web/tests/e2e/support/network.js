@@ -20,7 +20,14 @@ const INSIDE = '203.0.113.2';
  * @property {string} outside the namespace of those that can be reached
  * @property {string} inside the namespace of those behind the firewall
  * @property {(...rules: Rule[]) => void} pass from now on nothing else
+ * @property {(bitsPerSecond: number) => void} squeeze from now on no more gets inside
+ * @property {() => void} widen from now on as much as there is
+ * @property {() => number} entered bytes that got inside so far, with all their headers
  */
+
+/** A squeezed line holds so much before it drops: what a small router has. */
+export const QUEUE_MS = 100;
+const QUEUE = ['burst', '4kb', 'latency', `${QUEUE_MS}ms`];
 
 /** Namespaces outlive processes, so they are taken away however the tests end. */
 const living = new Set();
@@ -56,7 +63,17 @@ export function firewalled(t, ...rules) {
     filter(inside, wanted.map((rule) => rule.replace('dport', 'sport')));
   };
   pass(...rules);
-  return { outside, inside, pass };
+  const line = ['dev', 'wire', 'root'];
+  return {
+    outside,
+    inside,
+    pass,
+    squeeze: (rate) => tc('-n', outside, 'qdisc', 'add', ...line, 'tbf', 'rate', `${rate}`, ...QUEUE),
+    widen: () => tc('-n', outside, 'qdisc', 'del', ...line),
+    entered: () => JSON.parse(
+      ip('-n', outside, '-json', '-statistics', 'link', 'show', 'wire'),
+    )[0].stats64.tx.bytes,
+  };
 }
 
 /**
@@ -85,5 +102,18 @@ function remove(name) {
 
 /** @param {...string} words */
 function ip(...words) {
-  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'inherit'] });
+  return told('ip', words);
+}
+
+/** @param {...string} words */
+function tc(...words) {
+  return told('tc', words);
+}
+
+/**
+ * @param {string} program
+ * @param {string[]} words
+ */
+function told(program, words) {
+  return execFileSync(program, words, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
 }

@@ -90,6 +90,12 @@ export function spy() {
     return open.length > 0 ? new URL(open.at(-1).url).host : null;
   }
 
+  /** What of the sound was played last, and when. */
+  function sound() {
+    const receivers = connections.at(-1)?.getReceivers() ?? [];
+    return receivers.find(({ track }) => track.kind === 'audio')?.getSynchronizationSources()[0];
+  }
+
   let firstFrame = null;
   let lastFrame = null;
   let longestGap = 0;
@@ -111,5 +117,5 @@ export function spy() {
     return longest;
   }
 
-  window.spy = { watch, inbound, node, gap, firstFrame: () => firstFrame };
+  window.spy = { watch, inbound, node, sound, gap, firstFrame: () => firstFrame };
 }

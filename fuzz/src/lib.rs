@@ -19,6 +19,7 @@ mod framing;
 mod http;
 mod mux;
 mod sdp;
+mod srtp;
 mod story;
 mod stun;
 mod token;
@@ -30,6 +31,7 @@ pub use framing::rfc4571;
 pub use http::http_request;
 pub use mux::mux443_first_bytes;
 pub use sdp::{sdp_fragment, sdp_offer};
+pub use srtp::srtcp;
 pub use story::story;
 pub use stun::stun_prescan;
 pub use token::token;
@@ -40,7 +42,7 @@ pub use websocket::websocket_message;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
@@ -52,4 +54,5 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("turn_client_bytes", turn_client_bytes),
     ("stun_prescan", stun_prescan),
     ("mux443_first_bytes", mux443_first_bytes),
+    ("srtcp", srtcp),
 ];

@@ -75,6 +75,11 @@ fn turn_clients() {
 }
 
 #[test]
+fn feedback() {
+    replay("srtcp");
+}
+
+#[test]
 fn stories() {
     replay("story");
 }

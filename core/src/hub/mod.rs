@@ -4,6 +4,7 @@
 mod commands;
 mod demux;
 mod detour;
+pub mod egress;
 mod fanout;
 pub mod framing;
 mod holes;

@@ -20,6 +20,7 @@ mod http;
 mod mux;
 mod rtcp;
 mod sdp;
+mod srtp;
 mod story;
 mod stun;
 mod token;
@@ -32,6 +33,7 @@ pub use http::http_request;
 pub use mux::mux443_first_bytes;
 pub use rtcp::rtcp;
 pub use sdp::{sdp_fragment, sdp_offer};
+pub use srtp::srtcp;
 pub use story::story;
 pub use stun::stun_prescan;
 pub use token::token;
@@ -54,5 +56,5 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("turn_client_bytes", turn_client_bytes),
     ("stun_prescan", stun_prescan),
     ("mux443_first_bytes", mux443_first_bytes),
-    ("rtcp", rtcp),
+    ("srtcp", srtcp),
 ];

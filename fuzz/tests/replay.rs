@@ -75,8 +75,8 @@ fn turn_clients() {
 }
 
 #[test]
-fn control_packets() {
-    replay("rtcp");
+fn feedback() {
+    replay("srtcp");
 }
 
 #[test]

@@ -86,8 +86,8 @@ impl Gcm {
 }
 
 /// AES in counter mode with HMAC-SHA1 (RFC 3711 sections 4.1.1 and 4.2.1). Neither takes memory for
-/// a packet: the key schedule lies in the key, and a context of HMAC is copied on the stack. Counted
-/// over 100,000 packets, neither they nor GCM call malloc once.
+/// a packet: the key schedule lies in the key, and a context of HMAC is copied on the stack.
+/// Counted over 100,000 packets, neither they nor GCM call malloc once.
 pub(super) struct CounterMode {
     keystream: Keystream,
     salt: [u8; SALT],
@@ -116,8 +116,8 @@ impl CounterMode {
         tag.copy_from_slice(&self.tag(first, second).as_ref()[..length]);
     }
 
-    /// Whether `tag` begins the tag of `first`. It takes as long for one that is nearly right as for
-    /// any other.
+    /// Whether `tag` begins the tag of `first`. It takes as long for one that is nearly right as
+    /// for any other.
     pub(super) fn is_signed(&self, first: &[u8], tag: &[u8]) -> bool {
         let ours = self.tag(first, &[]);
         let ours = ours.as_ref().get(..tag.len()).unwrap_or_default();

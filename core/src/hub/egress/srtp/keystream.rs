@@ -1,5 +1,5 @@
-//! AES in counter mode, bare: it makes session keys, and it encrypts. It does not know what a counter
-//! is made of.
+//! AES in counter mode, bare: it makes session keys, and it encrypts. It does not know what a
+//! counter is made of.
 
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 

@@ -36,7 +36,8 @@ impl Profile {
         }
     }
 
-    /// Of what the DTLS handshake exports: keys and salts of both directions (RFC 5764 section 4.2).
+    /// Of what the DTLS handshake exports: keys and salts of both directions (RFC 5764 section
+    /// 4.2).
     pub const fn exported_length(self) -> usize {
         2 * (self.key_length() + self.salt_length())
     }

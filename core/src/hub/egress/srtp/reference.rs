@@ -30,8 +30,8 @@ pub(super) struct Libsrtp {
     pub(super) key: &'static str,
     pub(super) salt: &'static str,
     pub(super) srtp: &'static str,
-    /// With a rollover counter of 0x89abcdef. libsrtp has none of those; OpenSSL's functions made it,
-    /// after they had made the other one.
+    /// With a rollover counter of 0x89abcdef. libsrtp has none of those; OpenSSL's functions made
+    /// it, after they had made the other one.
     pub(super) rolled_over: &'static str,
     pub(super) srtcp: &'static str,
 }

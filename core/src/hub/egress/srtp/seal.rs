@@ -76,8 +76,8 @@ impl Sealer {
     }
 
     /// Seals a packet in place: a header of `header_length` bytes, its payload, and room for
-    /// [`overhead`](Self::overhead) bytes. `index` is the extended sequence number (RFC 3711 section
-    /// 3.3.1), which the header gets with the line's SSRC.
+    /// [`overhead`](Self::overhead) bytes. `index` is the extended sequence number (RFC 3711
+    /// section 3.3.1), which the header gets with the line's SSRC.
     ///
     /// False, and nothing is changed, if the line has sealed this index before or does not
     /// remember it any more, if the key has sealed all that it may, or if that is no packet.

@@ -97,7 +97,8 @@ mod tests {
             let (mut window, mut used, mut highest) = (Small::new(), BTreeSet::new(), 0_u64);
             for (ahead, distance, shift) in steps {
                 let distance = distance >> shift;
-                let index = if ahead { highest + distance } else { highest.saturating_sub(distance) };
+                let behind = highest.saturating_sub(distance);
+                let index = if ahead { highest + distance } else { behind };
                 let known = used.last().is_some_and(|last| last - index.min(*last) >= REMEMBERED);
                 prop_assert_eq!(take(&mut window, index), !known && used.insert(index));
                 highest = highest.max(index);

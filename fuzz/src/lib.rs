@@ -44,7 +44,7 @@ pub use websocket::websocket_message;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
@@ -57,4 +57,5 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("stun_prescan", stun_prescan),
     ("mux443_first_bytes", mux443_first_bytes),
     ("srtcp", srtcp),
+    ("rtcp", rtcp),
 ];

@@ -75,6 +75,11 @@ fn turn_clients() {
 }
 
 #[test]
+fn control_packets() {
+    replay("rtcp");
+}
+
+#[test]
 fn feedback() {
     replay("srtcp");
 }

@@ -1,4 +1,12 @@
-//! What is sent to viewers without str0m: sealed by ourselves, as their feedback is opened. It
-//! knows neither sockets nor clocks, and no session.
+//! What goes out to viewers and downstream nodes: numbered, sealed and repeated by ourselves. It
+//! knows neither str0m nor who else gets the packets.
 
+mod header;
+mod lane;
+pub mod rtcp;
+mod sink;
 pub mod srtp;
+
+pub use header::ExtensionIds;
+pub use lane::Terms;
+pub use sink::{Exported, Sink, Wish};

@@ -65,15 +65,15 @@ impl History {
         self.clock = Some(clock);
     }
 
-    /// The packets from the latest keyframe on, if all of them are there and it is recent.
-    pub(crate) fn from_keyframe(&self) -> Option<u64> {
+    /// The first packet of the latest keyframe, if it is recent and everything since is there.
+    pub(crate) fn latest_keyframe(&self) -> Option<u64> {
         let (first, _) = self.keyframe?;
         let place = usize::try_from(first.checked_sub(self.first)?).ok()?;
         self.packets.range(place..).all(Option::is_some).then_some(first)
     }
 
     /// The packets from this number on.
-    pub(crate) fn from(&self, sequence: u64) -> impl Iterator<Item = &Packet> {
+    pub(crate) fn since(&self, sequence: u64) -> impl Iterator<Item = &Packet> {
         let place = usize::try_from(sequence.saturating_sub(self.first)).unwrap_or(usize::MAX);
         self.packets.range(place.min(self.packets.len())..).flatten()
     }
@@ -164,25 +164,25 @@ mod tests {
         let keep = |history: &mut History, sequence, ms, key| {
             history.keep(&packet(start, sequence, ms, 10), key)
         };
-        assert_eq!(history.from_keyframe(), None);
+        assert_eq!(history.latest_keyframe(), None);
         keep(&mut history, 10, 0, false);
         keep(&mut history, 11, 33, true);
         keep(&mut history, 12, 66, false);
         keep(&mut history, 14, 99, false);
-        assert_eq!(history.from_keyframe(), None, "one is missing");
+        assert_eq!(history.latest_keyframe(), None, "one is missing");
         keep(&mut history, 13, 110, false);
         let age = limits::START_AGE.as_millis() as u64;
         keep(&mut history, 15, 33 + age, false);
-        assert_eq!(history.from_keyframe(), Some(11));
-        let numbers: Vec<u64> = history.from(11).map(|packet| packet.sequence).collect();
+        assert_eq!(history.latest_keyframe(), Some(11));
+        let numbers: Vec<u64> = history.since(11).map(|packet| packet.sequence).collect();
         assert_eq!(numbers, [11, 12, 13, 14, 15]);
         assert!(history.find(start + limits::START_AGE, 12, limits::REPAIR_AGE).is_none());
         assert!(keep(&mut history, 16, 34 + age, false), "the keyframe is too old now");
-        assert_eq!(history.from_keyframe(), None);
-        assert_eq!(history.from(0).map(|packet| packet.sequence).next(), Some(15));
+        assert_eq!(history.latest_keyframe(), None);
+        assert_eq!(history.since(0).map(|packet| packet.sequence).next(), Some(15));
         assert!(!keep(&mut history, 17, 35 + age, true));
         assert!(!keep(&mut history, 18, 36 + age, true));
-        assert_eq!(history.from_keyframe(), Some(18), "the latest one");
+        assert_eq!(history.latest_keyframe(), Some(18), "the latest one");
     }
 
     #[test]

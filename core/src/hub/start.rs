@@ -65,12 +65,12 @@ impl Hub {
         let member = &self.sessions[sink];
         let may_begin = member.role == Role::Viewer && member.session.takes_bursts();
         let history = self.road.history(track).filter(|_| may_begin);
-        let Some(first) = history.and_then(|history| history.from_keyframe()) else {
+        let Some(first) = history.and_then(|history| history.latest_keyframe()) else {
             self.road.attach(track, sink);
             self.road.wish(track);
             return;
         };
-        let packets = history.map_or(0, |history| history.from(first).count());
+        let packets = history.map_or(0, |history| history.since(first).count());
         let steps = limits::CATCH_UP.as_millis() / limits::CATCH_UP_STEP.as_millis();
         let step = packets.div_ceil(steps as usize).max(1);
         self.road.starts.under_way.insert((sink, track), Start { next: first, step });
@@ -89,7 +89,7 @@ impl Hub {
         let Some((_, slot)) = self.streams.source_of(track) else { return };
         let Some(member) = self.sessions.get_mut(sink) else { return };
         let (mut next, mut sent, mut frame) = (start.next, 0, None);
-        let packets = self.road.history(track).map(|history| history.from(start.next));
+        let packets = self.road.history(track).map(|history| history.since(start.next));
         for packet in packets.into_iter().flatten() {
             let begun = frame.is_none_or(|frame| frame == packet.timestamp);
             if sent >= start.step && !begun {
@@ -100,7 +100,7 @@ impl Hub {
             (next, sent) = (packet.sequence + 1, sent + 1);
         }
         let is_end =
-            self.road.history(track).is_none_or(|history| history.from(next).next().is_none());
+            self.road.history(track).is_none_or(|history| history.since(next).next().is_none());
         if is_end {
             self.road.starts.under_way.remove(&(sink, track));
             self.road.attach(track, sink);

@@ -153,7 +153,8 @@ fn print(rows: &[Row]) {
     for row in rows {
         let Row { media, rest, seal, memory, .. } = row;
         println!(
-            "| {} | {} | {} | {:.0} / {:.0} | {:.0} | {:.0} / {:.0} | {:.1} / {:.1} | {:.2} | {} / {} |",
+            "| {} | {} | {} | {:.0} / {:.0} | {:.0} | {:.0} / {:.0} | {:.1} / {:.1} | {:.2} | {} / \
+             {} |",
             row.egress,
             row.viewers,
             row.burst,

@@ -96,8 +96,8 @@ pub const RELAY_BACKOFF: (Duration, Duration) =
 
 /// Packets of one track at one sink that str0m can repeat, and for how long a packet can be. A
 /// repair that is younger than this reaches the far side of the world within a second of its
-/// capture; an older one would show a picture that nobody wants to act on any more, where a keyframe
-/// shows the present.
+/// capture; an older one would show a picture that nobody wants to act on any more, where a
+/// keyframe shows the present.
 pub const REPAIR_PACKETS: usize = 512;
 /// See [`REPAIR_PACKETS`].
 pub const REPAIR_AGE: Duration = Duration::from_millis(650);
@@ -115,10 +115,11 @@ pub const CATCH_UP_STEP: Duration = Duration::from_millis(5);
 /// After somebody has joined others are expected: for so long there is always a keyframe to begin
 /// with.
 pub const JOINS_EXPECTED: Duration = Duration::from_secs(10);
-/// Repairs of one track at one sink that are remembered, so that no packet is repeated again before
-/// its first repair can have arrived.
+/// Repairs of one track at one sink within a round trip: whoever asks for more has lost so much
+/// that a keyframe helps faster, or wants to make us send.
 pub const REPAIRS_UNDER_WAY: usize = 128;
-/// Until a packet is repeated again, if nobody knows how long a round trip takes.
+/// Until a packet is repeated again, at least; else a round trip, in which its repair can have
+/// arrived.
 pub const REPAIR_PAUSE: Duration = Duration::from_millis(20);
 /// Between two sender reports: lips and voice are brought together by them (RFC 3550 section 6.2
 /// wants 5 s on average for whole conferences; RFC 4585 section 3.4 allows less).

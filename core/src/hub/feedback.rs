@@ -1,5 +1,5 @@
-//! What viewers and downstream nodes say of the media that they get: repairs go back at once, wishes
-//! for keyframes go up. And what we say of it to them.
+//! What viewers and downstream nodes say of the media that they get: repairs go back at once,
+//! wishes for keyframes go up. And what we say of it to them.
 
 use std::time::Instant;
 

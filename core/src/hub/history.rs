@@ -21,8 +21,8 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Keeps a packet, and forgets those that are too old, or too many. `true`: there is no keyframe
-    /// to begin with any more.
+    /// Keeps a packet, and forgets those that are too old, or too many. `true`: there is no
+    /// keyframe to begin with any more.
     pub(crate) fn keep(&mut self, packet: &Packet, begins_keyframe: bool) -> bool {
         let began = self.keyframe.is_some();
         let now = packet.arrived;
@@ -78,8 +78,8 @@ impl History {
         self.packets.range(place.min(self.packets.len())..).flatten()
     }
 
-    /// Several packets of one keyframe may look like its beginning (H.264: parameters, then slices);
-    /// the first one is.
+    /// Several packets of one keyframe may look like its beginning (H.264: parameters, then
+    /// slices); the first one is.
     fn note_keyframe(&mut self, packet: &Packet) {
         let (sequence, timestamp) = (packet.sequence, packet.timestamp);
         self.keyframe = match self.keyframe {
@@ -220,8 +220,9 @@ mod tests {
                 let held: usize = history.packets.iter().flatten().map(|p| p.payload.len()).sum();
                 prop_assert_eq!(held, history.bytes);
                 for found in history.packets.iter().flatten() {
-                    let kept = history.find(now, found.sequence, DAY);
-                    prop_assert!(kept.is_none_or(|kept| kept.arrived == model[&found.sequence].arrived));
+                    let (kept, first) =
+                        (history.find(now, found.sequence, DAY), &model[&found.sequence]);
+                    prop_assert!(kept.is_none_or(|kept| kept.arrived == first.arrived));
                 }
             }
         }

@@ -124,12 +124,11 @@ impl Lane {
     ) -> Option<(SourceTrack, u64)> {
         let repairs = self.repairs.as_mut()?;
         let (track, sequence) = self.numbering.origin(shown)?;
-        while repairs.under_way.front().is_some_and(|(_, at)| *at + pause <= now)
-            || repairs.under_way.len() >= limits::REPAIRS_UNDER_WAY
-        {
+        while repairs.under_way.front().is_some_and(|(_, at)| *at + pause <= now) {
             repairs.under_way.pop_front();
         }
-        if repairs.under_way.iter().any(|(other, _)| *other == sequence) {
+        let is_under_way = repairs.under_way.iter().any(|(other, _)| *other == sequence);
+        if is_under_way || repairs.under_way.len() >= limits::REPAIRS_UNDER_WAY {
             return None;
         }
         repairs.under_way.push_back((sequence, now));

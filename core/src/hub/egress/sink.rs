@@ -157,7 +157,8 @@ impl Sink {
                 self.round_trip = self.lanes[lane].received(now, &block).or(self.round_trip);
             }
             Feedback::Nack { media_ssrc, lost } => {
-                let pause = self.round_trip.unwrap_or(limits::REPAIR_PAUSE);
+                let trip = self.round_trip.unwrap_or_default();
+                let pause = trip.clamp(limits::REPAIR_PAUSE, limits::REPAIR_AGE);
                 let Some(lane) = self.lane_of(media_ssrc) else { return };
                 for shown in lost {
                     if let Some((track, sequence)) = self.lanes[lane].repeats(now, shown, pause) {
@@ -190,4 +191,156 @@ fn seal_control(sealer: &mut Sealer, slab: &mut Vec<u8>, write: impl FnOnce(&mut
         slab.truncate(start);
     }
     sealed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::super::ExtensionIds;
+    use super::*;
+    use crate::machine::Carrier;
+    use crate::media::packet::Extensions;
+    use crate::media::track::Kind;
+
+    const SSRC: u32 = 0xcafe_0001;
+    const REPAIRS: u32 = 0xcafe_0002;
+    const FIRST: u16 = 500;
+    const TRACK: SourceTrack = 3;
+
+    fn exported(is_client: bool) -> Exported {
+        Exported { profile: Profile::Aes128Gcm, material: vec![7; 56], is_client }
+    }
+
+    fn sink() -> Sink {
+        let terms = Terms {
+            kind: Kind::Video,
+            clock_rate: 90_000,
+            mid: "0".into(),
+            payload_type: 96,
+            ssrc: SSRC,
+            repairs: Some((97, REPAIRS)),
+            extensions: ExtensionIds { mid: 4, ..ExtensionIds::default() },
+        };
+        Sink::open(&exported(false), vec![(terms, FIRST)], "me".into()).expect("one track")
+    }
+
+    fn way() -> Way {
+        let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        Way { carrier: Carrier::Udp, local: at(1), peer: at(2) }
+    }
+
+    fn packet(now: Instant, sequence: u64) -> Packet {
+        let extensions = Extensions::default();
+        let payload = vec![9; 100].into();
+        Packet { sequence, timestamp: 90, marker: true, arrived: now, extensions, payload }
+    }
+
+    fn datagrams(out: &mut Outbox) -> Vec<Vec<u8>> {
+        let sent =
+            out.transmits().flat_map(|run| run.datagrams().map(<[u8]>::to_vec).collect::<Vec<_>>());
+        let sent = sent.collect();
+        out.clear();
+        sent
+    }
+
+    /// The peer of a sink, as far as feedback goes.
+    struct Peer(Sealer);
+
+    impl Peer {
+        fn new() -> Self {
+            let Exported { profile, material, is_client } = exported(true);
+            Peer(srtp::from_exported(profile, &material, is_client).expect("keys").0)
+        }
+
+        fn says(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+            let mut packet = Vec::new();
+            assert!(seal_control(&mut self.0, &mut packet, write));
+            packet
+        }
+    }
+
+    #[test]
+    fn packets_get_the_peers_numbers_and_name_their_section_until_the_peer_knows_it() {
+        let (mut sink, mut out, now) = (sink(), Outbox::default(), Instant::now());
+        for sequence in [70_000, 70_002] {
+            assert!(sink.write(now, 0, TRACK, &packet(now, sequence), &way(), &mut out));
+        }
+        assert!(!sink.write(now, 0, TRACK, &packet(now, 70_002), &way(), &mut out), "twice");
+        assert!(!sink.write(now, 0, TRACK, &packet(now, 69_999), &way(), &mut out), "too early");
+        let sent = datagrams(&mut out);
+        let numbers: Vec<u16> =
+            sent.iter().map(|packet| u16::from_be_bytes([packet[2], packet[3]])).collect();
+        assert_eq!(numbers, [FIRST, FIRST + 2]);
+        assert!(sent.iter().all(|packet| packet[8..12] == SSRC.to_be_bytes()));
+        assert!(sent.iter().all(|packet| packet[0] == 0x90 && packet[16..18] == [0x40, b'0']));
+    }
+
+    #[test]
+    fn a_missing_packet_is_repeated_once_in_a_round_trip_and_not_without_end() {
+        let (mut sink, mut peer, mut out) = (sink(), Peer::new(), Outbox::default());
+        let start = Instant::now();
+        for sequence in 0..1_000 {
+            sink.write(start, 0, TRACK, &packet(start, sequence), &way(), &mut out);
+        }
+        out.clear();
+        let mut wishes = |sink: &mut Sink, ms, lost: std::ops::Range<u16>| {
+            let said = peer.says(|slab| write::nack(slab, 1, SSRC, lost));
+            let (mut wishes, at) = (Vec::new(), start + Duration::from_millis(ms));
+            assert!(sink.feedback(at, &said, &mut wishes));
+            assert!(!sink.feedback(at, &said, &mut wishes), "a replay says nothing");
+            wishes
+        };
+        let numbers = |wishes: Vec<Wish>| -> Vec<u64> {
+            let number = |wish| match wish {
+                Wish::Repeat(0, TRACK, sequence) => sequence,
+                other => panic!("{other:?}"),
+            };
+            wishes.into_iter().map(number).collect()
+        };
+        assert_eq!(numbers(wishes(&mut sink, 0, FIRST + 5..FIRST + 7)), [5, 6]);
+        assert_eq!(numbers(wishes(&mut sink, 10, FIRST + 6..FIRST + 8)), [7]);
+        assert_eq!(numbers(wishes(&mut sink, 25, FIRST + 5..FIRST + 6)), [5]);
+        assert_eq!(numbers(wishes(&mut sink, 26, 0..FIRST)), [0; 0], "it never had those");
+        let many = numbers(wishes(&mut sink, 100, FIRST..FIRST + 1_000));
+        assert_eq!(many.len(), limits::REPAIRS_UNDER_WAY);
+
+        assert!(sink.repeat(0, TRACK, &packet(start, 5), &way(), &mut out));
+        let repair = datagrams(&mut out).remove(0);
+        assert_eq!((repair[1], &repair[8..12]), (0x80 | 97, &REPAIRS.to_be_bytes()[..]));
+    }
+
+    #[test]
+    fn a_report_goes_on_with_the_sources_clock_and_its_answer_tells_the_round_trip() {
+        let (mut sink, mut peer, mut out) = (sink(), Peer::new(), Outbox::default());
+        let start = Instant::now();
+        sink.write(start, 0, TRACK, &packet(start, 0), &way(), &mut out);
+        out.clear();
+        let clock = SourceClock { ntp: 5 << 32, rtp: 1_000, heard: start };
+        let now = start + Duration::from_millis(1_500);
+        assert!(sink.reports(now));
+        sink.report(now, |_| Some(clock), &way(), &mut out);
+        assert!(!sink.reports(now + Duration::from_millis(900)));
+        let Exported { profile, material, .. } = exported(true);
+        let (_, mut opener) = srtp::from_exported(profile, &material, true).expect("keys");
+        let mut plain = Vec::new();
+        assert!(opener.open_control(&datagrams(&mut out)[0], &mut plain));
+        let said = rtcp::feedback(&plain).next();
+        let (ntp, rtp) = ((6 << 32) + (1 << 31), 1_000 + 135_000);
+        let expected = SenderInfo { ssrc: SSRC, ntp, rtp, packets: 1, octets: 100 };
+        assert_eq!(said, Some(Feedback::Sender(expected)));
+
+        // A receiver report (RFC 3550 section 6.4.2) that was held for 32,768/65,536 s.
+        let answer = peer.says(|slab| {
+            slab.extend([0x81, 201, 0, 7, 0, 0, 0, 1]);
+            slab.extend(
+                [SSRC, 0, 0, 0, rtcp::ntp::middle(ntp), 32_768]
+                    .map(u32::to_be_bytes)
+                    .as_flattened(),
+            );
+        });
+        assert!(sink.feedback(now + Duration::from_millis(620), &answer, &mut Vec::new()));
+        let trip = sink.round_trip.expect("it was answered");
+        assert!(trip.abs_diff(Duration::from_millis(120)) < Duration::from_millis(1), "{trip:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! How somebody who joins begins: with the latest keyframe and what has come since, from the
-//! track's history, faster than it was filmed. No round trip to the publisher, and no keyframe for others.
+//! track's history, faster than it was filmed. No round trip to the publisher, and no keyframe for
+//! others.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -75,7 +75,7 @@ for (const way of WAYS) {
       assert.ok(seen.late <= LATE_MS, `the sound was ${seen.late} ms late`);
     }
     assert.ok(squeezed.age <= USUAL_MS, `half of the pictures were over ${squeezed.age} ms old`);
-    assert.ok(squeezed.rate > 0.8 * NARROW, 'the line is used');
+    assert.ok(squeezed.rate > 0.5 * NARROW, 'the line is used');
     assert.ok(squeezed.frames >= PICTURES_PER_SECOND, `${squeezed.frames} pictures a second`);
     assert.ok(squeezed.sound >= SOUND * before.sound, `${squeezed.sound} packets a second`);
   });

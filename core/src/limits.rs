@@ -101,7 +101,7 @@ pub const RELAY_BACKOFF: (Duration, Duration) =
 pub const REPAIR_PACKETS: usize = 512;
 /// See [`REPAIR_PACKETS`].
 pub const REPAIR_AGE: Duration = Duration::from_millis(650);
-/// Packets of one track that all of its sinks share: [`START_AGE`] of 10 Mbit/s.
+/// Packets of one track that all of its sinks share: [`START_KEPT`] of 6 Mbit/s.
 pub const HISTORY_PACKETS: usize = 2_048;
 /// Bytes of them.
 pub const HISTORY_BYTES: usize = 2 * 1024 * 1024;
@@ -112,6 +112,9 @@ pub const START_AGE: Duration = Duration::from_secs(2);
 pub const CATCH_UP: Duration = Duration::from_millis(300);
 /// See [`CATCH_UP`].
 pub const CATCH_UP_STEP: Duration = Duration::from_millis(5);
+/// How long a keyframe and what has come since are kept: who has begun with it at the last moment
+/// catches up, and has missing packets repeated.
+pub const START_KEPT: Duration = START_AGE.saturating_add(CATCH_UP).saturating_add(REPAIR_AGE);
 /// After somebody has joined others are expected: for so long there is always a keyframe to begin
 /// with.
 pub const JOINS_EXPECTED: Duration = Duration::from_secs(10);

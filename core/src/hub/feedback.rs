@@ -6,7 +6,6 @@ use std::time::Instant;
 use crate::hub::Hub;
 use crate::hub::demux::SessionKey;
 use crate::hub::egress::Wish;
-use crate::limits;
 use crate::machine::Datagram;
 use crate::outbox::Outbox;
 use crate::report::Report;
@@ -32,11 +31,7 @@ impl Hub {
                         slot.and_then(|slot| self.streams.track_for(&member.stream, key, slot));
                     track.into_iter().for_each(|track| self.road.wish(track));
                 }
-                Wish::Repeat(lane, track, sequence) => {
-                    let age = match member.session.has_just_begun(now, lane) {
-                        true => limits::START_AGE + limits::CATCH_UP + limits::REPAIR_AGE,
-                        false => limits::REPAIR_AGE,
-                    };
+                Wish::Repeat(lane, track, sequence, age) => {
                     let history = self.road.history(track);
                     let packet = history.and_then(|history| history.find(now, sequence, age));
                     let sent = packet

@@ -17,14 +17,15 @@ pub(crate) struct History {
     bytes: usize,
     /// The first packet of the latest keyframe and its time, as long as it is there.
     keyframe: Option<(u64, u32)>,
+    /// Whether it was recent when the last packet came.
+    is_recent: bool,
     clock: Option<SourceClock>,
 }
 
 impl History {
-    /// Keeps a packet, and forgets those that are too old, or too many. `true`: there is no
-    /// keyframe to begin with any more.
+    /// Keeps a packet, and forgets those that are too old, or too many. `true`: nobody can begin
+    /// with the latest keyframe any more.
     pub(crate) fn keep(&mut self, packet: &Packet, begins_keyframe: bool) -> bool {
-        let began = self.keyframe.is_some();
         let now = packet.arrived;
         let end = self.first + self.packets.len() as u64;
         let is_far = packet.sequence >= end + limits::HISTORY_PACKETS as u64;
@@ -45,7 +46,13 @@ impl History {
             self.note_keyframe(packet);
         }
         self.forget(now);
-        began && self.keyframe.is_none()
+        let (was_recent, is_recent) = (self.is_recent, self.keyframe_is_recent(now));
+        self.is_recent = is_recent;
+        was_recent && !is_recent
+    }
+
+    fn keyframe_is_recent(&self, now: Instant) -> bool {
+        self.keyframe.is_some_and(|(first, _)| self.find(now, first, limits::START_AGE).is_some())
     }
 
     /// The packet with this number, if it is there and no older than `age`.
@@ -66,8 +73,8 @@ impl History {
     }
 
     /// The first packet of the latest keyframe, if it is recent and everything since is there.
-    pub(crate) fn latest_keyframe(&self) -> Option<u64> {
-        let (first, _) = self.keyframe?;
+    pub(crate) fn latest_keyframe(&self, now: Instant) -> Option<u64> {
+        let (first, _) = self.keyframe.filter(|_| self.keyframe_is_recent(now))?;
         let place = usize::try_from(first.checked_sub(self.first)?).ok()?;
         self.packets.range(place..).all(Option::is_some).then_some(first)
     }
@@ -95,7 +102,7 @@ impl History {
                 self.packets.len() > limits::HISTORY_PACKETS || self.bytes > limits::HISTORY_BYTES;
             let begins = self.keyframe.is_some_and(|(keyframe, _)| keyframe <= self.first);
             let is_kept = match front {
-                Some(packet) if begins => is_younger(now, packet, limits::START_AGE),
+                Some(packet) if begins => is_younger(now, packet, limits::START_KEPT),
                 Some(packet) => is_younger(now, packet, limits::REPAIR_AGE),
                 // What never arrived waits for nobody at the front.
                 None => false,
@@ -164,25 +171,40 @@ mod tests {
         let keep = |history: &mut History, sequence, ms, key| {
             history.keep(&packet(start, sequence, ms, 10), key)
         };
-        assert_eq!(history.latest_keyframe(), None);
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(history.latest_keyframe(at(0)), None);
         keep(&mut history, 10, 0, false);
         keep(&mut history, 11, 33, true);
         keep(&mut history, 12, 66, false);
         keep(&mut history, 14, 99, false);
-        assert_eq!(history.latest_keyframe(), None, "one is missing");
+        assert_eq!(history.latest_keyframe(at(99)), None, "one is missing");
         keep(&mut history, 13, 110, false);
         let age = limits::START_AGE.as_millis() as u64;
         keep(&mut history, 15, 33 + age, false);
-        assert_eq!(history.latest_keyframe(), Some(11));
+        assert_eq!(history.latest_keyframe(at(33 + age)), Some(11));
         let numbers: Vec<u64> = history.since(11).map(|packet| packet.sequence).collect();
         assert_eq!(numbers, [11, 12, 13, 14, 15]);
         assert!(history.find(start + limits::START_AGE, 12, limits::REPAIR_AGE).is_none());
         assert!(keep(&mut history, 16, 34 + age, false), "the keyframe is too old now");
-        assert_eq!(history.latest_keyframe(), None);
-        assert_eq!(history.since(0).map(|packet| packet.sequence).next(), Some(15));
-        assert!(!keep(&mut history, 17, 35 + age, true));
-        assert!(!keep(&mut history, 18, 36 + age, true));
-        assert_eq!(history.latest_keyframe(), Some(18), "the latest one");
+        assert_eq!(history.latest_keyframe(at(34 + age)), None);
+        let first = |history: &History| history.since(0).map(|packet| packet.sequence).next();
+        assert_eq!(first(&history), Some(11), "who has begun with it still needs it");
+        let kept = limits::START_KEPT.as_millis() as u64;
+        assert!(!keep(&mut history, 17, 34 + kept, false), "that was said already");
+        assert_eq!(first(&history), Some(17));
+        assert!(!keep(&mut history, 18, 35 + kept, true));
+        assert!(!keep(&mut history, 19, 36 + kept, true));
+        assert_eq!(history.latest_keyframe(at(36 + kept)), Some(19), "the latest one");
+    }
+
+    #[test]
+    fn a_keyframe_begins_with_its_first_packet_that_looks_like_a_beginning() {
+        let start = Instant::now();
+        let mut history = History::default();
+        for sequence in [7, 9, 8] {
+            history.keep(&Packet { timestamp: 1, ..packet(start, sequence, 0, 10) }, true);
+        }
+        assert_eq!(history.latest_keyframe(start), Some(7));
     }
 
     #[test]

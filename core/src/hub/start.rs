@@ -10,6 +10,7 @@ use crate::hub::streams::TrackId;
 use crate::hub::{Hub, Role, Timer};
 use crate::limits;
 use crate::outbox::Outbox;
+use crate::report::Report;
 
 /// Who is catching up with what.
 #[derive(Debug, Default)]
@@ -66,7 +67,7 @@ impl Hub {
         let member = &self.sessions[sink];
         let may_begin = member.role == Role::Viewer && member.session.takes_bursts();
         let history = self.road.history(track).filter(|_| may_begin);
-        let Some(first) = history.and_then(|history| history.latest_keyframe()) else {
+        let Some(first) = history.and_then(|history| history.latest_keyframe(now)) else {
             self.road.attach(track, sink);
             self.road.wish(track);
             return;
@@ -90,6 +91,7 @@ impl Hub {
         let Some((_, slot)) = self.streams.source_of(track) else { return };
         let Some(member) = self.sessions.get_mut(sink) else { return };
         let (mut next, mut sent, mut frame) = (start.next, 0, None);
+        let (mut forwarded, mut bytes) = (0, 0);
         let packets = self.road.history(track).map(|history| history.since(start.next));
         for packet in packets.into_iter().flatten() {
             let begun = frame.is_none_or(|frame| frame == packet.timestamp);
@@ -97,9 +99,12 @@ impl Hub {
                 break;
             }
             frame = frame.or(Some(packet.timestamp));
-            member.session.write(now, slot, track, packet, out);
+            if member.session.write(now, slot, track, packet, out) {
+                (forwarded, bytes) = (forwarded + 1, bytes + packet.payload.len() as u64);
+            }
             (next, sent) = (packet.sequence + 1, sent + 1);
         }
+        out.report(Report::Forwarded { packets: forwarded, bytes });
         let is_end =
             self.road.history(track).is_none_or(|history| history.since(next).next().is_none());
         if is_end {

@@ -39,7 +39,7 @@ pub struct Terms {
 
 /// One track on its way to one peer.
 pub(super) struct Lane {
-    pub(super) terms: Terms,
+    terms: Terms,
     line: LineId,
     repairs: Option<Repairs>,
     numbering: Numbering,
@@ -110,8 +110,11 @@ impl Lane {
         true
     }
 
-    pub(super) fn began(&self) -> Option<Instant> {
-        self.began
+    /// How old a packet may be that is repeated: what the peer has begun with was sent to it just
+    /// now, however old it is.
+    pub(super) fn oldest_repair(&self, now: Instant) -> Duration {
+        let just_begun = |at| now < at + limits::CATCH_UP + limits::REPAIR_AGE;
+        if self.began.is_some_and(just_begun) { limits::START_KEPT } else { limits::REPAIR_AGE }
     }
 
     /// The source's number of the packet that went out under this one, if it shall be repeated
@@ -198,9 +201,8 @@ impl Lane {
         ntp::round_trip(ntp.wrapping_add(since), block.last_report, block.delay_since)
     }
 
-    /// Whether this is an SSRC of ours.
-    pub(super) fn is_named(&self, ssrc: u32) -> bool {
-        self.terms.ssrc == ssrc
+    pub(super) fn ssrc(&self) -> u32 {
+        self.terms.ssrc
     }
 }
 

@@ -41,8 +41,8 @@ pub struct Sink {
 pub enum Wish {
     /// A keyframe of this lane's track.
     Keyframe(usize),
-    /// The packet of this track with this number once more, on this lane.
-    Repeat(usize, SourceTrack, u64),
+    /// The packet of this track with this number once more, on this lane, if it is not older.
+    Repeat(usize, SourceTrack, u64, Duration),
 }
 
 impl Sink {
@@ -94,12 +94,6 @@ impl Sink {
         out.compose(way, |slab| lane.repair(track, packet, sealer, slab))
     }
 
-    /// Whether a lane's first packet was sent so short a time ago that its repair is no old one.
-    pub fn has_just_begun(&self, now: Instant, lane: usize) -> bool {
-        let began = self.lanes.get(lane).and_then(|lane| lane.began());
-        began.is_some_and(|at| now < at + limits::CATCH_UP + limits::REPAIR_AGE)
-    }
-
     /// Whether a sender report is due.
     pub fn reports(&self, now: Instant) -> bool {
         self.report_at.is_none_or(|at| at <= now)
@@ -132,7 +126,7 @@ impl Sink {
     /// Says that no more comes (RFC 3550 section 6.6).
     pub fn goodbye(&mut self, way: &Way, out: &mut Outbox) {
         let Sink { lanes, sealer, .. } = self;
-        let ssrcs: Vec<u32> = lanes.iter().map(|lane| lane.terms.ssrc).collect();
+        let ssrcs: Vec<u32> = lanes.iter().map(Lane::ssrc).collect();
         out.compose(way, |slab| seal_control(sealer, slab, |slab| write::goodbye(slab, &ssrcs)));
     }
 
@@ -159,10 +153,12 @@ impl Sink {
             Feedback::Nack { media_ssrc, lost } => {
                 let trip = self.round_trip.unwrap_or_default();
                 let pause = trip.clamp(limits::REPAIR_PAUSE, limits::REPAIR_AGE);
-                let Some(lane) = self.lane_of(media_ssrc) else { return };
+                let Some(number) = self.lane_of(media_ssrc) else { return };
+                let lane = &mut self.lanes[number];
+                let age = lane.oldest_repair(now);
                 for shown in lost {
-                    if let Some((track, sequence)) = self.lanes[lane].repeats(now, shown, pause) {
-                        wishes.push(Wish::Repeat(lane, track, sequence));
+                    if let Some((track, sequence)) = lane.repeats(now, shown, pause) {
+                        wishes.push(Wish::Repeat(number, track, sequence, age));
                     }
                 }
             }
@@ -177,7 +173,7 @@ impl Sink {
     }
 
     fn lane_of(&self, ssrc: u32) -> Option<usize> {
-        self.lanes.iter().position(|lane| lane.is_named(ssrc))
+        self.lanes.iter().position(|lane| lane.ssrc() == ssrc)
     }
 }
 
@@ -293,7 +289,7 @@ mod tests {
         };
         let numbers = |wishes: Vec<Wish>| -> Vec<u64> {
             let number = |wish| match wish {
-                Wish::Repeat(0, TRACK, sequence) => sequence,
+                Wish::Repeat(0, TRACK, sequence, _) => sequence,
                 other => panic!("{other:?}"),
             };
             wishes.into_iter().map(number).collect()

@@ -215,6 +215,11 @@ impl Session {
         if let Some(exported) = keys::take() {
             self.open_sink(&exported);
         }
+        if self.connected && self.lacks_sink() {
+            events.push(SessionEvent::Gone(
+                "the handshake made no keys that media can be sealed with",
+            ));
+        }
     }
 
     fn translate(&mut self, event: str0m::Event, events: &mut Vec<SessionEvent>) {

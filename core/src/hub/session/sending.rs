@@ -91,6 +91,11 @@ impl Session {
         self.sends.iter().map(Sender::slot)
     }
 
+    /// Whether there are no keys for what we should seal.
+    pub(super) fn lacks_sink(&self) -> bool {
+        self.seals() && self.sink.is_none()
+    }
+
     /// Whether we seal what goes to the peer ourselves.
     pub(super) fn seals(&self) -> bool {
         self.egress == Egress::Own && !self.sends.is_empty()
@@ -213,12 +218,6 @@ impl Session {
     /// Whether this datagram is feedback on what we seal (RFC 7983 section 7).
     pub(crate) fn takes_feedback(&self, payload: &[u8]) -> bool {
         self.seals() && matches!(payload.first(), Some(128..=191))
-    }
-
-    /// Whether so little time has passed since a lane began that packets may be repeated which are
-    /// older than repairs usually are: the peer has begun in the past.
-    pub(crate) fn has_just_begun(&self, now: Instant, lane: usize) -> bool {
-        self.sink.as_ref().is_some_and(|sink| sink.has_just_begun(now, lane))
     }
 
     /// Takes feedback, and adds what it asks of the hub.

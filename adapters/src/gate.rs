@@ -95,18 +95,9 @@ pub(crate) async fn beside<T>(
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::sync::atomic::AtomicUsize;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+    use crate::ready::wakes::Count;
 
     #[test]
     fn it_is_polled_at_first_and_after_every_wake_and_wakes_the_task() {

@@ -104,19 +104,28 @@ impl Wake for Bell {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod wakes {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
 
-    use super::*;
-
+    /// Counts how often it is woken.
     #[derive(Default)]
-    struct Count(AtomicUsize);
+    pub(crate) struct Count(pub(crate) AtomicUsize);
 
     impl Wake for Count {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::wakes::Count;
+    use super::*;
 
     #[test]
     fn what_is_woken_is_listed_once_and_in_order_and_wakes_the_task() {

@@ -46,14 +46,10 @@ impl Outbox {
 
     /// Adds one datagram, whatever carries it.
     pub fn carry(&mut self, by: Carrier, local: SocketAddr, peer: SocketAddr, payload: &[u8]) {
-        match by {
-            Carrier::Udp => self.send(local, peer, payload),
-            Carrier::Relay => self.relayed.add(To::Peer { local, peer }, &[payload]),
-            Carrier::Stream(stream) => {
-                let Ok(len) = u16::try_from(payload.len()) else { return };
-                self.write(stream, &[&len.to_be_bytes(), payload]);
-            }
-        }
+        self.compose(&Way { carrier: by, local, peer }, |slab| {
+            slab.extend_from_slice(payload);
+            true
+        });
     }
 
     /// Adds one datagram that `write` puts behind what is in the slab. `false`: it has put nothing
@@ -334,8 +330,8 @@ mod tests {
     #[test]
     fn what_is_composed_lies_as_if_it_had_been_added() {
         let (mut composed, mut added) = (Outbox::default(), Outbox::default());
-        let stream = Carrier::Stream(StreamId(1));
-        for carrier in [Carrier::Udp, stream, Carrier::Udp, Carrier::Relay] {
+        let stream = StreamId(1);
+        for carrier in [Carrier::Udp, Carrier::Stream(stream), Carrier::Udp, Carrier::Relay] {
             let way = Way { carrier, local: addr(1), peer: addr(2) };
             let mut put = |length: usize, keep| {
                 composed.compose(&way, |slab| {
@@ -345,7 +341,11 @@ mod tests {
             };
             assert!(put(100, true) && put(100, true) && !put(100, false) && !put(70_000, true));
             for _ in 0..2 {
-                added.carry(carrier, addr(1), addr(2), &[7; 100]);
+                match carrier {
+                    Carrier::Udp => added.send(addr(1), addr(2), &[7; 100]),
+                    Carrier::Relay => added.relayed.pass(addr(1), addr(2), &[7; 100]),
+                    Carrier::Stream(stream) => added.write(stream, &[&[0, 100], &[7; 100]]),
+                }
             }
         }
         assert_eq!(shape(&composed), shape(&added));

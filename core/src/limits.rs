@@ -112,8 +112,8 @@ pub const START_AGE: Duration = Duration::from_secs(2);
 pub const CATCH_UP: Duration = Duration::from_millis(300);
 /// See [`CATCH_UP`].
 pub const CATCH_UP_STEP: Duration = Duration::from_millis(5);
-/// How long a keyframe and what has come since are kept: who has begun with it at the last moment
-/// catches up, and has missing packets repeated.
+/// How long packets are kept: who has begun with a keyframe at the last moment catches up, and has
+/// missing packets repeated.
 pub const START_KEPT: Duration = START_AGE.saturating_add(CATCH_UP).saturating_add(REPAIR_AGE);
 /// After somebody has joined others are expected: for so long there is always a keyframe to begin
 /// with.

@@ -56,6 +56,21 @@ fn a_viewer_begins_with_the_latest_keyframe_and_catches_up_without_asking_the_pu
 }
 
 #[test]
+fn whoever_begins_at_the_last_moment_misses_nothing() {
+    for step in 0..12 {
+        let (mut world, _) = live(step);
+        world.run_for(Duration::from_millis(50) * u32::from(step));
+        let viewer = world.join(0, "/whep/stream1", PLAY).expect("live");
+        world.run_for(Duration::from_secs(2));
+        let pictures = pictures(&world, viewer);
+        assert!(pictures[0].stamp.keyframe, "step {step}");
+        let frames: Vec<u32> = pictures.iter().map(|packet| packet.stamp.frame).collect();
+        let hole = frames.windows(2).find(|pair| pair[1] > pair[0] + 1);
+        assert_eq!(hole, None, "step {step}");
+    }
+}
+
+#[test]
 fn numbers_that_wrap_are_opened_like_all_others() {
     let (mut world, _) = live(2);
     let viewer = world.join(0, "/whep/stream1", PLAY).expect("live");

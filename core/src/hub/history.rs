@@ -100,13 +100,9 @@ impl History {
         while let Some(front) = self.packets.front() {
             let is_over =
                 self.packets.len() > limits::HISTORY_PACKETS || self.bytes > limits::HISTORY_BYTES;
-            let begins = self.keyframe.is_some_and(|(keyframe, _)| keyframe <= self.first);
-            let is_kept = match front {
-                Some(packet) if begins => is_younger(now, packet, limits::START_KEPT),
-                Some(packet) => is_younger(now, packet, limits::REPAIR_AGE),
-                // What never arrived waits for nobody at the front.
-                None => false,
-            };
+            // What never arrived waits for nobody at the front.
+            let is_kept =
+                front.as_ref().is_some_and(|packet| is_younger(now, packet, limits::START_KEPT));
             if is_kept && !is_over {
                 return;
             }
@@ -188,10 +184,10 @@ mod tests {
         assert!(keep(&mut history, 16, 34 + age, false), "the keyframe is too old now");
         assert_eq!(history.latest_keyframe(at(34 + age)), None);
         let first = |history: &History| history.since(0).map(|packet| packet.sequence).next();
-        assert_eq!(first(&history), Some(11), "who has begun with it still needs it");
+        assert_eq!(first(&history), Some(10), "who has begun with it still needs it");
         let kept = limits::START_KEPT.as_millis() as u64;
         assert!(!keep(&mut history, 17, 34 + kept, false), "that was said already");
-        assert_eq!(first(&history), Some(17));
+        assert_eq!(first(&history), Some(12), "it is gone");
         assert!(!keep(&mut history, 18, 35 + kept, true));
         assert!(!keep(&mut history, 19, 36 + kept, true));
         assert_eq!(history.latest_keyframe(at(36 + kept)), Some(19), "the latest one");

@@ -43,6 +43,8 @@ pub const TOKEN: usize = 2048;
 pub const NODE_NAME: usize = 252;
 /// Audio and video tracks of one stream.
 pub const TRACKS: usize = 8;
+/// Layers of simulcast of one track: browsers send up to three.
+pub const LAYERS: usize = 4;
 /// Media sections in an SDP that we accept.
 pub const SDP_SECTIONS: usize = 16;
 /// Candidates that we read from one fragment.
@@ -134,6 +136,90 @@ pub const CNAME: usize = 255;
 /// Pairs of sequence number and mask in one NACK that we write: a kilobyte, so that every network
 /// carries it in one piece. Of more losses than these a keyframe helps faster.
 pub const NACK_PAIRS: usize = 256;
+/// How long a missing packet of a source is waited for before it is asked for: packets of one burst
+/// swap places, and one NACK asks for several.
+pub const NACK_WAIT: Duration = Duration::from_millis(2);
+/// The same if packets came out of order within [`REORDERED_KEPT`]. The law is 5 ms; timers are
+/// late by 1 ms.
+pub const NACK_WAIT_REORDERED: Duration = Duration::from_millis(4);
+/// See [`NACK_WAIT_REORDERED`].
+pub const REORDERED_KEPT: Duration = Duration::from_secs(10);
+/// How often one packet is asked for (libwebrtc does so as well).
+pub const NACK_TRIES: u8 = 10;
+/// Packets that are asked for at a time: at worst each needs a pair of its own.
+pub const NACKS_AT_ONCE: usize = NACK_PAIRS;
+/// A packet is not asked for again sooner: what a sender takes to answer, and jitter.
+pub const NACK_LEAST_RETRY: Duration = Duration::from_millis(10);
+/// Added to the round trip before a packet is asked for again: timers at both ends are late.
+pub const NACK_RETRY_MARGIN: Duration = Duration::from_millis(2);
+/// The round trip to a source before one was measured (libwebrtc's).
+pub const ROUND_TRIP: Duration = Duration::from_millis(100);
+/// Missing packets of one source: more than come within [`REPAIR_AGE`] at 15 Mbit/s.
+pub const MISSING: usize = 1_024;
+/// Missing packets in a row above which a source is taken to have begun anew (RFC 3550 appendix A.1
+/// has 3,000, MAX_DROPOUT).
+pub const MISSING_JUMP: u64 = 2 * MISSING as u64;
+/// Packets before the first one of a source that may still arrive: a frame, sent as a burst.
+pub const BEFORE_FIRST: u64 = REORDERED;
+/// Runs of packets in one lane's numbering. Dropping every second picture of 60 Hz begins 30 of
+/// them a second: these last two seconds, longer than a repair is worth.
+pub const SEGMENTS: usize = 64;
+
+/// Percent of a layer's bit rate that the estimate must reach before a viewer gets it: encoders
+/// vary by some 10 % around what they mean to send, and repairs take a few percent more.
+pub const UP_PERCENT: u64 = 115;
+/// How long the estimate must stay there: longer than one burst of feedback, and the time over
+/// which bit rates are measured.
+pub const UP_AFTER: Duration = Duration::from_secs(1);
+/// A step up that is undone within this time was a mistake: congestion shows itself after a few
+/// round trips and the filling of a queue, which together take less.
+pub const UNDONE_WITHIN: Duration = Duration::from_secs(5);
+/// The pause after the first mistake, and the longest one; it doubles in between. Networks do
+/// change, and a minute of a worse picture is bearable.
+pub const UP_PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// So long after that pause earlier mistakes say nothing about the network any more.
+pub const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+/// How long the base frame rate of a large picture is better than the full one of a smaller
+/// picture: a dip passes in this time, and changing the picture costs a keyframe.
+pub const BASE_AT_MOST: Duration = Duration::from_secs(2);
+/// Percent of the least layer's bit rate below which a viewer's picture cannot go on: estimates err
+/// by 20 %, and a late picture is better than none.
+pub const STARVED_PERCENT: u64 = 80;
+/// How long the estimate must be that low: two or three reports of arrivals.
+pub const STARVED_AFTER: Duration = Duration::from_millis(300);
+/// Bytes of every packet beside its payload: IPv4 and UDP (28), RTP with our header extensions
+/// (24), what seals it (16).
+pub const PACKET_OVERHEAD: usize = 28 + 24 + 16;
+/// Bits a second that are kept free for each track of sound: Opus as browsers send it, 50 packets a
+/// second.
+pub const SOUND: u64 = 80_000;
+/// Between two packets of a probe, at least; what is due by then leaves together.
+pub const PROBE_STEP: Duration = Duration::from_millis(2);
+/// Between two decisions on the layer of one viewer: as often as browsers report arrivals.
+pub const DECISION: Duration = Duration::from_millis(100);
+/// Over which time a layer's bit rate is measured, and in how many parts.
+pub const METER: (Duration, usize) = (Duration::from_secs(1), 10);
+/// Packets whose sending is remembered: a power of two. At 8 Mbit/s in packets of 1,200 bytes
+/// it is 1.2 s, which is more than a round trip, a feedback interval and a full queue take.
+pub const SENT_PACKETS: usize = 1024;
+/// Runs of arrivals (of [`ARRIVAL_RUN_MICROS`] at least) that throughput is measured over:
+/// 128 runs of 5 ms make 640 ms, which holds the window of 500 ms (draft-ietf-rmcat-gcc-02
+/// section 5.5).
+pub const ARRIVAL_RUNS: usize = 128;
+/// How long one such run is, in microseconds.
+pub const ARRIVAL_RUN_MICROS: i64 = 5_000;
+/// Groups of packets that the trend of the delay is fitted to, as libwebrtc does
+/// (`TrendlineEstimatorSettings::kDefaultTrendlineWindowSize`).
+pub const TREND_GROUPS: usize = 20;
+/// What a line is held to take before anything is known, in bits per second (libwebrtc
+/// `kDefaultStartBitrateBps`). It lets the lowest layer start at once even on a bad line, where
+/// more would queue for a second; two probes, a round trip each, lift it to the highest layer.
+pub const ESTIMATE_START: u64 = 300_000;
+/// The least that a line is held to take, in bits per second: audio and its overhead.
+pub const ESTIMATE_LEAST: u64 = 50_000;
+/// The most that a line is held to take, in bits per second. More than the ring of sent packets
+/// can measure is of no use.
+pub const ESTIMATE_MOST: u64 = 20_000_000;
 /// Addresses that one session may be reached at; a phone changes them now and then.
 pub const PEER_ADDRESSES: usize = 8;
 /// Ports of each kind that one knock tries; a node has one or two.

@@ -86,9 +86,9 @@ impl Camera {
         Camera { alike: Some(parts), ..Camera::new(film, start, seed) }
     }
 
-    /// Its best layer.
-    pub fn best_layer(&self) -> u8 {
-        self.film.layers.saturating_sub(1)
+    /// How many layers it films.
+    pub fn layers(&self) -> u8 {
+        self.film.layers
     }
 
     /// The next frame of this layer can be understood alone.

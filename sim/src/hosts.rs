@@ -200,7 +200,10 @@ impl Stage {
             }
             Action::Change(one, other, line) => self.globe.net().change(*one, *other, *line),
             // Nobody here is behind a firewall.
-            Action::Squeeze(..) => {}
+            Action::Squeeze(person, kbps) => {
+                let mbps = kbps.map(|kbps| f64::from(kbps) / 1000.0);
+                self.globe.net().squeeze(whole(self.plan.people[*person].at.ip()), mbps);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::browser::Browser;
 use crate::evidence::{Evidence, Quiet, Seen};
 use crate::handshake::Dtls;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, PersonPlan, Plan};
 use crate::told::{Progress, QUIET, Told};
 use crate::world::World;
 
@@ -33,7 +33,7 @@ pub fn tell(plan: &Plan, trace: bool, progress: &Progress<'_>) -> Result<Told, S
     }
     for (at, action) in &plan.events {
         run_until(&mut world, *at, progress);
-        act(&mut world, action);
+        act(&mut world, plan, action);
     }
     run_until(&mut world, plan.length() + QUIET - WATCHED, progress);
     let before: Vec<u64> = (0..plan.nodes.len()).map(|node| world.wakes(node)).collect();
@@ -53,7 +53,7 @@ fn run_until(world: &mut World, end: Duration, progress: &Progress<'_>) {
     }
 }
 
-fn act(world: &mut World, action: &Action) {
+fn act(world: &mut World, plan: &Plan, action: &Action) {
     match action {
         Action::Kill(node) => world.kill(*node),
         Action::Stop(node) => world.stop(*node),
@@ -63,7 +63,11 @@ fn act(world: &mut World, action: &Action) {
         Action::Roam(person) => world.roam(*person),
         Action::Change(one, other, line) => world.net().change(*one, *other, *line),
         Action::Squeeze(person, kbps) => {
-            world.squeeze(*person, kbps.map(|kbps| f64::from(kbps) * 1000.0));
+            let PersonPlan { script, at, .. } = &plan.people[*person];
+            match script.firewalled {
+                true => world.squeeze(*person, kbps.map(|kbps| f64::from(kbps) * 1000.0)),
+                false => world.net().squeeze(*at, kbps.map(|kbps| f64::from(kbps) / 1000.0)),
+            }
         }
     }
 }

@@ -110,6 +110,18 @@ impl Net {
         }
     }
 
+    /// Lets a host's last mile carry so many megabits a second each way from now on; `None`: as
+    /// many as before.
+    pub fn squeeze(&mut self, at: SocketAddr, mbps: Option<f64>) {
+        let Some(host) = self.key(at).and_then(|key| self.hosts.get_mut(&key)) else { return };
+        let line = host.place.last_mile.unwrap_or_default();
+        let line = Line { mbps: mbps.or(line.mbps), ..line };
+        let mut wire = |out| Wire::new(line.way(out), self.seed.fork());
+        let mile = host.mile.get_or_insert_with(|| [wire(true), wire(false)]);
+        mile[0].change(line.way(true));
+        mile[1].change(line.way(false));
+    }
+
     /// When a datagram arrives that is sent now; `None` if it is lost.
     pub fn carry(
         &mut self,

@@ -11,7 +11,9 @@ use farcast_core::seed::Seed;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
+use str0m::media::{
+    Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
+};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -69,7 +71,8 @@ struct Track {
     mid: Mid,
     pt: Option<Pt>,
     kind: MediaKind,
-    sequence: u64,
+    /// The latest sequence number of each layer.
+    sequences: Vec<u64>,
 }
 
 /// A packet that a viewer got.
@@ -116,8 +119,11 @@ impl Peer {
         let mut tracks = Vec::new();
         let kinds = [(wish.audio, MediaKind::Audio), (wish.video != Video::None, MediaKind::Video)];
         for (_, kind) in kinds.into_iter().filter(|(wanted, _)| *wanted) {
-            let mid = changes.add_media(kind, direction, None, None, None);
-            tracks.push(Track { mid, pt: None, kind, sequence: FIRST_SEQUENCE });
+            let camera = camera.as_ref().filter(|_| kind == MediaKind::Video);
+            let layers = camera.map_or(1, Camera::layers).max(1);
+            let mid = changes.add_media(kind, direction, None, None, simulcast(layers));
+            let sequences = vec![FIRST_SEQUENCE; layers.into()];
+            tracks.push(Track { mid, pt: None, kind, sequences });
         }
         let (offer, pending) = changes.apply().expect("there is something to offer");
         let peer = Peer {
@@ -268,10 +274,7 @@ impl Peer {
 
     fn film(&mut self, now: Instant) {
         let Some(camera) = &mut self.camera else { return };
-        // Nodes take one layer so far.
-        let best = camera.best_layer();
-        let mut shots = camera.shoot(now.saturating_duration_since(self.start));
-        shots.retain(|shot| shot.layer.is_none_or(|layer| layer == best));
+        let shots = camera.shoot(now.saturating_duration_since(self.start));
         let mut last = None;
         for shot in shots {
             // Where two tracks wait at the same time, str0m goes by the order of a hash map.
@@ -291,13 +294,15 @@ impl Peer {
         let Some(media) = self.rtc.media(track.mid) else { return };
         let Some(pt) = track.pt.or_else(|| media.remote_pts().first().copied()) else { return };
         track.pt = Some(pt);
-        track.sequence += 1;
+        let layer = shot.layer.filter(|_| track.sequences.len() > 1);
+        let sequence = &mut track.sequences[usize::from(layer.unwrap_or(0))];
+        *sequence += 1;
         let time = (shot.captured.as_micros() * clock / 1_000_000) as u32;
-        let write = RtpWrite::new(pt, track.sequence.into(), time, now, shot.payload)
+        let write = RtpWrite::new(pt, (*sequence).into(), time, now, shot.payload)
             .marker(shot.last)
             .ext_vals(capture_time(shot.captured))
             .nackable(kind == MediaKind::Video);
-        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(track.mid, None) {
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(track.mid, layer.map(rid)) {
             stream.write_rtp(write);
         }
     }
@@ -334,9 +339,10 @@ impl Peer {
                 self.begin_film(now);
             }
             Event::Closed => self.closed = true,
-            Event::KeyframeRequest(_) => {
+            Event::KeyframeRequest(request) => {
                 self.keyframes_asked.push(now);
-                self.camera.iter_mut().for_each(|camera| camera.want_keyframe(camera.best_layer()));
+                let layer = request.rid.and_then(|rid| rid.parse().ok()).unwrap_or(0);
+                self.camera.iter_mut().for_each(|camera| camera.want_keyframe(layer));
             }
             Event::RtpPacket(packet) => self.take(now, &packet),
             _ => {}
@@ -347,7 +353,7 @@ impl Peer {
     fn begin_film(&mut self, now: Instant) {
         if let Some(camera) = &mut self.camera {
             camera.shoot(now.saturating_duration_since(self.start));
-            camera.want_keyframe(camera.best_layer());
+            (0..camera.layers()).for_each(|layer| camera.want_keyframe(layer));
         }
     }
 
@@ -372,6 +378,16 @@ impl Peer {
             codec,
         });
     }
+}
+
+/// How a layer is called.
+fn rid(layer: u8) -> Rid {
+    Rid::from(layer.to_string().as_str())
+}
+
+fn simulcast(layers: u8) -> Option<Simulcast> {
+    let send = (0..layers).map(|layer| SimulcastLayer::new(&rid(layer))).collect();
+    (layers > 1).then_some(Simulcast { send, recv: Vec::new() })
 }
 
 /// The capture time as a publisher's header extension; its clock starts at 1970.

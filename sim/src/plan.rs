@@ -190,10 +190,7 @@ impl Plan {
             let [one, other] = [&link.between[0], &link.between[1]];
             Ok(Action::Change(self.atlas.city(one)?, self.atlas.city(other)?, link.line))
         }));
-        let narrow = |name: &String, kbps| match self.person(name)? {
-            person if self.people[person].script.firewalled => Ok(Action::Squeeze(person, kbps)),
-            _ => Err(format!("{name} has no byte stream to squeeze; add firewalled = true")),
-        };
+        let narrow = |name: &String, kbps| Ok(Action::Squeeze(self.person(name)?, kbps));
         actions.extend(squeeze.as_ref().map(|one| narrow(&one.person, Some(one.kbps))));
         actions.extend(release.as_ref().map(|name| narrow(name, None)));
         match actions.len() {
@@ -304,7 +301,7 @@ fn people(
     };
     for spec in &story.publishers {
         let script = Script {
-            film: Some(Film { video_kbps: spec.video_kbps, layers: 1, audio: true }),
+            film: Some(Film { video_kbps: spec.video_kbps, layers: spec.layers, audio: true }),
             stream: spec.stream.clone(),
             door: Door::Node(door(&spec.node)?),
             firewalled: false,

@@ -1,5 +1,7 @@
 //! A story as people write it: who is where, who watches what, and what goes wrong when.
 
+use std::ops::RangeInclusive;
+
 use serde::Deserialize;
 
 use crate::atlas::{self, Atlas, City, Line, Link};
@@ -11,6 +13,8 @@ const LONGEST: f64 = 3_600.0;
 const CROWD: usize = 5_000;
 /// Kilobits a second of one publisher's video.
 const BITRATE: u32 = 100_000;
+/// Layers of simulcast that browsers send.
+const LAYERS: RangeInclusive<u8> = 1..=3;
 /// Nodes in one story: each has a network of its own.
 const NODES: usize = 200;
 /// Faults that the seed of one story chooses.
@@ -19,6 +23,7 @@ const FAULTS: u32 = 1_000;
 /// The stories that come with the program, by name.
 pub const STORIES: &[(&str, &str)] = &[
     ("four-cities", include_str!("../stories/four-cities.toml")),
+    ("squeeze", include_str!("../stories/squeeze.toml")),
     ("lossy-last-mile", include_str!("../stories/lossy-last-mile.toml")),
     ("ocean-cable-cut", include_str!("../stories/ocean-cable-cut.toml")),
     ("edge-dies", include_str!("../stories/edge-dies.toml")),
@@ -109,6 +114,9 @@ pub struct PublisherSpec {
     /// Kilobits a second of video.
     #[serde(default = "bitrate")]
     pub video_kbps: u32,
+    /// Layers of simulcast, each with a quarter of the bits of the next one.
+    #[serde(default = "one_layer")]
+    pub layers: u8,
     /// When they begin.
     #[serde(default)]
     pub opens_s: f64,
@@ -169,13 +177,14 @@ pub struct EventSpec {
     pub roam: Option<String>,
     /// A link becomes another one.
     pub change: Option<Link>,
-    /// What this person's byte streams bring is squeezed to so many kilobits a second.
+    /// This person's line is squeezed to so many kilobits a second: the last mile each way, or what
+    /// the byte streams of somebody behind a firewall bring.
     pub squeeze: Option<Squeeze>,
     /// It is so no more.
     pub release: Option<String>,
 }
 
-/// How a byte stream is squeezed.
+/// How a line is squeezed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Squeeze {
@@ -212,6 +221,10 @@ fn half_a_minute() -> f64 {
 
 fn stream() -> String {
     "stream1".to_owned()
+}
+
+fn one_layer() -> u8 {
+    1
 }
 
 fn bitrate() -> u32 {
@@ -288,6 +301,7 @@ impl Story {
                 node: None,
                 stream: stream(),
                 video_kbps: bitrate(),
+                layers: one_layer(),
                 opens_s: 0.0,
                 closes_s: None,
                 last_mile: None,
@@ -341,6 +355,9 @@ impl Story {
         }
         if self.publishers.iter().any(|publisher| publisher.video_kbps > BITRATE) {
             return Err(format!("video_kbps lies between 0 and {BITRATE}"));
+        }
+        if self.publishers.iter().any(|publisher| !LAYERS.contains(&publisher.layers)) {
+            return Err(format!("layers lies between {} and {}", LAYERS.start(), LAYERS.end()));
         }
         if self.nodes.is_empty() || self.publishers.is_empty() {
             return Err("a story needs a [[node]] and a [[publisher]]".into());

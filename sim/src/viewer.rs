@@ -21,6 +21,8 @@ pub struct Frame {
     pub captured: Duration,
     /// When it was complete, and so were all frames that it needs.
     pub shown: Duration,
+    /// How many packets it had: those of better layers have more.
+    pub parts: u16,
 }
 
 impl Frame {
@@ -116,9 +118,10 @@ impl Viewer {
                 break;
             }
             let partial = entry.remove();
-            let next = first + partial.missing.len() as u64;
+            let parts = partial.missing.len() as u16;
+            let next = first + u64::from(parts);
             self.last = Some(End { next, timestamp: partial.timestamp });
-            self.shown.push(Frame { captured: partial.captured, shown: now });
+            self.shown.push(Frame { captured: partial.captured, shown: now, parts });
             self.stuck = None;
         }
         if self.waiting.is_empty() {

@@ -58,6 +58,9 @@ impl Wish {
         };
         config.extension_map().set(5, Extension::PlayoutDelay);
         config.extension_map().set(9, Extension::AbsoluteCaptureTime);
+        config.extension_map().set(3, Extension::TransportSequenceNumber);
+        config.extension_map().set(10, Extension::RtpStreamId);
+        config.extension_map().set(11, Extension::RepairedRtpStreamId);
         config
     }
 }

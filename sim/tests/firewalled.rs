@@ -68,18 +68,6 @@ fn whoever_lost_it_gets_another_one() {
     assert_eq!(allocations(&told).0, 2);
 }
 
-#[test]
-fn a_squeeze_of_who_has_no_stream_is_a_mistake_of_the_story() {
-    let story = r#"
-        atlas = "four-cities"
-        node = [{ name = "origin", city = "Frankfurt" }]
-        publisher = [{ name = "camera", city = "Frankfurt" }]
-        event = [{ at_s = 6, squeeze = { person = "camera", kbps = 9 } }]
-    "#;
-    let error = Plan::new(Story::parse(story).expect("a story"), 1).expect_err("no stream");
-    assert_eq!(error, "camera has no byte stream to squeeze; add firewalled = true");
-}
-
 /// People of the story `firewalled-viewer`.
 const CAMERA: usize = 0;
 const OFFICE: usize = 1;

@@ -191,7 +191,9 @@ impl Hub {
             stream,
             session,
             bound: None,
-            tracks: Vec::new(),
+            layers: 0..0,
+            watches: Vec::new(),
+            probing: None,
             quiet: false,
         });
         self.by_id.insert(id, key);

@@ -1,9 +1,18 @@
-//! Who gets the packets of a track. It knows keys, not packets or sessions.
+//! Who gets the packets of a layer of a track. It knows keys, not packets or sessions.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// A sink: the key of a viewer's or a downstream node's session.
-pub(crate) type SinkId = usize;
+use crate::hub::demux::SessionKey;
+
+/// A sink: one lane to a viewer or to a downstream node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SinkId {
+    /// Whose.
+    pub(crate) session: SessionKey,
+    /// Its number there.
+    pub(crate) lane: usize,
+}
 
 /// The sinks of every track. Written when somebody joins or leaves, read for every packet.
 #[derive(Debug, Default)]
@@ -27,17 +36,28 @@ impl Fanout {
         }
     }
 
-    /// Takes a sink from these tracks.
-    pub(crate) fn detach(&mut self, tracks: impl IntoIterator<Item = u64>, sink: SinkId) {
-        for track in tracks {
-            if let Some(sinks) = self.tracks.get_mut(&track) {
-                if let Ok(place) = sinks.binary_search(&sink) {
-                    sinks.remove(place);
-                }
-                if sinks.is_empty() {
-                    self.tracks.remove(&track);
-                }
-            }
+    /// Takes a sink from a track.
+    pub(crate) fn detach(&mut self, track: u64, sink: SinkId) {
+        self.cut(track, |sinks| match sinks.binary_search(&sink) {
+            Ok(place) => place..place + 1,
+            Err(place) => place..place,
+        });
+    }
+
+    /// Takes all lanes of a session from a track.
+    pub(crate) fn leave(&mut self, track: u64, session: SessionKey) {
+        self.cut(track, |sinks| {
+            let first = sinks.partition_point(|sink| sink.session < session);
+            first..sinks.partition_point(|sink| sink.session <= session)
+        });
+    }
+
+    fn cut(&mut self, track: u64, which: impl FnOnce(&[SinkId]) -> Range<usize>) {
+        let Some(sinks) = self.tracks.get_mut(&track) else { return };
+        let range = which(sinks);
+        sinks.drain(range);
+        if sinks.is_empty() {
+            self.tracks.remove(&track);
         }
     }
 
@@ -58,19 +78,24 @@ mod tests {
     proptest! {
         #[test]
         fn it_reaches_exactly_those_who_are_attached(
-            steps in prop::collection::vec((0u8..3, 0u64..4, 0usize..6), 0..200)
+            steps in prop::collection::vec((0u8..4, 0u64..4, 0usize..6), 0..200)
         ) {
             let mut fanout = Fanout::default();
             let mut model = BTreeSet::new();
-            for (step, track, sink) in steps {
+            for (step, track, number) in steps {
+                let sink = SinkId { session: number / 2, lane: number % 2 };
                 match step {
                     0 => {
                         fanout.attach(track, sink);
                         model.insert((track, sink));
                     }
                     1 => {
-                        fanout.detach([track], sink);
+                        fanout.detach(track, sink);
                         model.remove(&(track, sink));
+                    }
+                    2 => {
+                        fanout.leave(track, sink.session);
+                        model.retain(|(t, other)| *t != track || other.session != sink.session);
                     }
                     _ => {
                         fanout.remove(track);

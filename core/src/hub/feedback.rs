@@ -3,9 +3,10 @@
 
 use std::time::Instant;
 
-use crate::hub::Hub;
 use crate::hub::demux::SessionKey;
 use crate::hub::egress::Wish;
+use crate::hub::layers::Watch;
+use crate::hub::{Hub, Timer};
 use crate::machine::Datagram;
 use crate::outbox::Outbox;
 use crate::report::Report;
@@ -26,21 +27,23 @@ impl Hub {
         for wish in wishes.drain(..) {
             match wish {
                 Wish::Keyframe(lane) => {
-                    let slot = member.session.sending().nth(lane);
-                    let track =
-                        slot.and_then(|slot| self.streams.track_for(&member.stream, key, slot));
+                    let track = member.watches.get(lane).and_then(Watch::current);
                     track.into_iter().for_each(|track| self.road.wish(track));
                 }
                 Wish::Repeat(lane, track, sequence, age) => {
                     let history = self.road.history(track);
                     let packet = history.and_then(|history| history.find(now, sequence, age));
-                    let sent = packet
-                        .is_some_and(|packet| member.session.repeat(lane, track, packet, out));
+                    let sent = packet.is_some_and(|packet| {
+                        member.session.repeat(now, (lane, false), track, packet, out)
+                    });
                     repaired += u64::from(sent);
                 }
             }
         }
         self.road.feedback = wishes;
+        if member.session.line(now).is_some_and(|line| line.is_congested) {
+            self.timers.hasten(Timer::Choose(key), now);
+        }
         if repaired > 0 {
             out.report(Report::Repaired { packets: repaired });
         }
@@ -49,8 +52,8 @@ impl Hub {
     /// Tells a session's peer what was sent to it, and when.
     pub(super) fn report(&mut self, now: Instant, key: SessionKey, out: &mut Outbox) {
         let Some(member) = self.sessions.get_mut(key) else { return };
-        let (stream, streams, road) = (&member.stream, &self.streams, &self.road);
-        let clock = |slot| road.history(streams.track_for(stream, key, slot)?)?.clock();
+        let (watches, road) = (&member.watches, &self.road);
+        let clock = |lane| road.history(watches.get(lane).and_then(Watch::current)?)?.clock();
         member.session.report(now, clock, out);
     }
 }

@@ -79,6 +79,11 @@ impl History {
         self.packets.range(place..).all(Option::is_some).then_some(first)
     }
 
+    /// The latest packets, the last one first.
+    pub(crate) fn latest(&self) -> impl Iterator<Item = &Packet> + Clone {
+        self.packets.iter().rev().flatten()
+    }
+
     /// The packets from this number on.
     pub(crate) fn since(&self, sequence: u64) -> impl Iterator<Item = &Packet> {
         let place = usize::try_from(sequence.saturating_sub(self.first)).unwrap_or(usize::MAX);

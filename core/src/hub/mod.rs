@@ -1,19 +1,25 @@
 //! The media road of one core: sessions, who gets whose packets, and when. It knows streams by
 //! name and decides nothing about who may do what.
 
+mod choice;
 mod commands;
 mod demux;
 mod detour;
 pub mod egress;
+mod estimate;
 mod fanout;
 mod feedback;
 pub mod framing;
 mod history;
 mod holes;
 mod keyframe;
+mod layers;
+mod meter;
 mod numbering;
 mod pipes;
+mod probe;
 mod reception;
+mod recovery;
 mod relayed;
 mod road;
 pub mod session;
@@ -23,6 +29,7 @@ pub mod words;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,11 +37,15 @@ use slab::Slab;
 
 use crate::config::{Addresses, Egress};
 use crate::hub::demux::{Demux, SessionKey};
+use crate::hub::fanout::SinkId;
+use crate::hub::layers::Watch;
 use crate::hub::pipes::Pipes;
+use crate::hub::probe::Probing;
 use crate::hub::road::Road;
 use crate::hub::session::crypto::Crypto;
 use crate::hub::session::entropy::Entropy;
 use crate::hub::session::path::Paths;
+use crate::hub::session::sending::Outlet;
 use crate::hub::session::{Session, SessionEvent};
 use crate::hub::streams::{Streams, TrackId};
 use crate::hub::words::{Event, SessionId};
@@ -73,8 +84,12 @@ struct Member {
     session: Session,
     /// The socket that a relay link has for itself.
     bound: Option<SocketAddr>,
-    /// What a connected publisher's tracks are called on the road, by their number.
-    tracks: Vec<TrackId>,
+    /// What a connected publisher's layers are called on the road, counted through all tracks.
+    layers: Range<TrackId>,
+    /// What a connected sink gets, by its lanes.
+    watches: Vec<Watch>,
+    /// How we are finding out what the peer's line takes.
+    probing: Option<Probing>,
     /// Whether the peer has been silent for a while.
     quiet: bool,
 }
@@ -109,11 +124,29 @@ enum Timer {
     /// A keyframe wish has waited long enough.
     Keyframe(TrackId),
     /// A sink that has just joined gets the next packets of a track's history.
-    CatchUp(SessionKey, TrackId),
+    CatchUp(SinkId, TrackId),
+    /// A viewer may need another layer.
+    Choose(SessionKey),
+    /// The next packets of a probe leave.
+    Probe(SessionKey),
     /// A byte stream should have shown by now whose it is.
     Stranger(StreamId),
     /// A relay link should have found a way over UDP by now.
     Detour(SessionKey),
+}
+
+impl Timer {
+    /// All that one session may have.
+    fn of_session(key: SessionKey) -> [Timer; 6] {
+        [
+            Timer::Session(key),
+            Timer::Setup(key),
+            Timer::Silence(key),
+            Timer::Choose(key),
+            Timer::Probe(key),
+            Timer::Detour(key),
+        ]
+    }
 }
 
 impl Hub {
@@ -155,6 +188,8 @@ impl Hub {
                 Timer::Silence(key) => self.check_silence(now, key, events, out),
                 Timer::Keyframe(track) => self.ask_keyframe(now, track, events, out),
                 Timer::CatchUp(sink, track) => self.catch_up(now, sink, track, out),
+                Timer::Choose(key) => self.choose(now, key),
+                Timer::Probe(key) => self.probe(now, key, out),
                 Timer::Stranger(stream) => self.end_stream(stream, out),
                 Timer::Detour(key) => self.try_detour(key, out),
             }
@@ -213,21 +248,22 @@ impl Hub {
         for event in heard.drain(..) {
             let member = &self.sessions[key];
             match event {
-                SessionEvent::Packet { slot, packet } => {
-                    if let Some(track) = member.tracks.get(slot) {
-                        self.road.arrived(*track, packet);
+                SessionEvent::Packet { layer, packet } => {
+                    if let Some(track) = member.layers.clone().nth(layer) {
+                        self.road.arrived(track, packet);
                     }
                 }
-                SessionEvent::Clock { slot, clock } => {
-                    if let Some(track) = member.tracks.get(slot) {
-                        self.road.tells_time(*track, clock);
+                SessionEvent::Clock { layer, clock } => {
+                    if let Some(track) = member.layers.clone().nth(layer) {
+                        self.road.tells_time(track, clock);
                     }
                 }
-                SessionEvent::KeyframeWished { slot } => {
-                    let track = self.streams.track_for(&member.stream, key, slot);
-                    if let Some(track) = track {
-                        self.road.wish(track);
-                    }
+                SessionEvent::KeyframeWished { lane } => {
+                    let watch = member.watches.get(lane);
+                    watch
+                        .and_then(Watch::current)
+                        .into_iter()
+                        .for_each(|track| self.road.wish(track));
                 }
                 SessionEvent::Carried { over_tcp } => {
                     events.push(Event::Carried { session: member.id, over_tcp });
@@ -258,8 +294,8 @@ impl Hub {
         if let Role::Publisher { epoch, tracks } = member.role.clone() {
             out.report(Report::Published { stream: stream.to_string(), epoch, session: id.0 });
             events.push(Event::Published { session: id, tracks: tracks.clone() });
-            let (ids, sinks) = self.streams.publish(&stream, key, tracks);
-            self.sessions[key].tracks = ids;
+            let (layers, sinks) = self.streams.publish(&stream, key, tracks);
+            self.sessions[key].layers = layers;
             for sink in sinks {
                 self.attach(now, sink);
             }
@@ -274,12 +310,15 @@ impl Hub {
         if !member.session.is_connected() {
             return;
         }
-        let tracks: Vec<TrackId> = member
-            .session
-            .sending()
-            .filter_map(|slot| self.streams.track_for(&member.stream, key, slot))
-            .collect();
-        tracks.into_iter().for_each(|track| self.begin(now, key, track));
+        let outlets: Vec<Outlet> = member.session.sending().collect();
+        self.sessions[key].watches.resize_with(outlets.len(), Watch::default);
+        for (lane, outlet) in outlets.into_iter().enumerate() {
+            let sink = SinkId { session: key, lane };
+            if let Some(track) = self.first_layer(now, sink, outlet) {
+                self.begin(now, sink, track);
+            }
+        }
+        self.choose_soon(now, key);
     }
 
     fn end(
@@ -299,12 +338,11 @@ impl Hub {
         for place in session.places() {
             self.end_place(place, out);
         }
-        let timers = [Timer::Session(key), Timer::Setup(key), Timer::Silence(key)];
-        for timer in timers.into_iter().chain([Timer::Detour(key)]) {
+        for timer in Timer::of_session(key) {
             self.timers.clear(timer);
         }
-        for track in self.road.starts.leave(key) {
-            self.timers.clear(Timer::CatchUp(key, track));
+        for (sink, track) in self.road.starts.leave(key) {
+            self.timers.clear(Timer::CatchUp(sink, track));
         }
         let (id, role) = (member.id, member.role.as_str());
         out.report(Report::SessionEnded { session: id.0, role, why });
@@ -321,7 +359,7 @@ impl Hub {
             }
             Role::Viewer | Role::Relay => {
                 let tracks = self.streams.leave(&member.stream, key);
-                self.road.detach(tracks, key);
+                self.road.leave(tracks, key);
             }
         }
     }

@@ -3,22 +3,27 @@
 //! the other way.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Instant;
 
+use crate::hub::choice::Layer;
 use crate::hub::demux::SessionKey;
 use crate::hub::egress::Wish;
-use crate::hub::fanout::Fanout;
+use crate::hub::fanout::{Fanout, SinkId};
 use crate::hub::history::History;
 use crate::hub::holes::Holes;
 use crate::hub::keyframe::KeyframeWishes;
+use crate::hub::meter::{Measured, Meter};
 use crate::hub::session::SessionEvent;
 use crate::hub::start::Starts;
-use crate::hub::streams::TrackId;
+use crate::hub::streams::{Origin, TrackId};
 use crate::hub::words::Event;
 use crate::hub::{Hub, Timer};
+use crate::limits;
 use crate::media::codec::Codec;
 use crate::media::keyframe;
 use crate::media::packet::{Packet, SourceClock};
+use crate::media::temporal::temporal;
 use crate::media::track::Kind;
 use crate::outbox::Outbox;
 use crate::report::Report;
@@ -27,11 +32,14 @@ use crate::report::Report;
 #[derive(Debug, Default)]
 pub(super) struct Road {
     fanout: Fanout,
+    /// Who changes to a layer at its next keyframe.
+    awaited: Fanout,
     arrivals: Vec<(TrackId, Packet)>,
     wishes: BTreeMap<TrackId, KeyframeWishes>,
     holes: Holes,
     /// BTreeMap: a handful of tracks, and a fixed order.
     histories: BTreeMap<TrackId, History>,
+    meters: BTreeMap<TrackId, Meter>,
     pub(super) starts: Starts,
     wished: Vec<TrackId>,
     written: Vec<SessionKey>,
@@ -52,6 +60,11 @@ impl Road {
         self.histories.entry(track).or_default().set_clock(clock);
     }
 
+    /// What a layer takes at the moment.
+    pub(super) fn measured(&self, now: Instant, track: TrackId) -> Layer {
+        self.meters.get(&track).map_or(Layer::default(), |meter| meter.layer(now))
+    }
+
     /// What is kept of a track.
     pub(super) fn history(&self, track: TrackId) -> Option<&History> {
         self.histories.get(&track)
@@ -63,25 +76,59 @@ impl Road {
     }
 
     /// A sink gets a track's packets from now on.
-    pub(super) fn attach(&mut self, track: TrackId, sink: SessionKey) {
+    pub(super) fn attach(&mut self, track: TrackId, sink: SinkId) {
         self.fanout.attach(track, sink);
     }
 
     /// Whether a sink gets a track's packets.
-    pub(super) fn reaches(&self, track: TrackId, sink: SessionKey) -> bool {
+    pub(super) fn reaches(&self, track: TrackId, sink: SinkId) -> bool {
         self.fanout.sinks(track).binary_search(&sink).is_ok()
     }
 
-    /// A sink gets these tracks' packets no more.
-    pub(super) fn detach(&mut self, tracks: Vec<TrackId>, sink: SessionKey) {
-        self.fanout.detach(tracks, sink);
+    /// A session gets these tracks' packets no more.
+    pub(super) fn leave(&mut self, tracks: Range<TrackId>, session: SessionKey) {
+        for track in tracks {
+            self.fanout.leave(track, session);
+            self.awaited.leave(track, session);
+        }
+    }
+
+    /// A sink gets a layer in place of the one that it gets now, from its next keyframe on.
+    pub(super) fn await_keyframe(&mut self, track: TrackId, sink: SinkId) {
+        self.awaited.attach(track, sink);
+        self.wish(track);
+    }
+
+    /// A sink stays with what it gets.
+    pub(super) fn forget_change(&mut self, track: TrackId, sink: SinkId) {
+        self.awaited.detach(track, sink);
+    }
+
+    /// Whether somebody waits for a keyframe of this layer.
+    fn is_awaited(&self, track: TrackId) -> bool {
+        !self.awaited.sinks(track).is_empty()
+    }
+
+    /// A layer's keyframe begins: who has waited for it gets this layer now.
+    pub(super) fn next_change(&mut self, track: TrackId) -> Option<SinkId> {
+        let sink = *self.awaited.sinks(track).first()?;
+        self.awaited.detach(track, sink);
+        Some(sink)
+    }
+
+    /// A sink gets another layer than before.
+    pub(super) fn change(&mut self, from: TrackId, to: TrackId, sink: SinkId) {
+        self.fanout.detach(from, sink);
+        self.fanout.attach(to, sink);
     }
 
     /// A track is gone.
     pub(super) fn remove(&mut self, track: TrackId) {
         self.fanout.remove(track);
+        self.awaited.remove(track);
         self.holes.remove(track);
         self.histories.remove(&track);
+        self.meters.remove(&track);
         self.starts.remove(track);
         self.wishes.remove(&track);
     }
@@ -120,22 +167,19 @@ impl Hub {
             if passage.hole {
                 self.road.wish(track);
             }
-            let Some((_, slot)) = self.streams.source_of(track) else { continue };
+            if self.streams.source_of(track).is_none() {
+                continue;
+            }
             let fence = passage.fence;
             self.remember(now, track, run.iter().map(|(_, p)| p).filter(|p| p.sequence >= fence));
-            for sink in self.road.fanout.sinks(track) {
-                let member = &mut self.sessions[*sink];
-                for (_, packet) in run.iter().filter(|(_, p)| p.sequence >= fence) {
-                    if member.session.write(now, slot, track, packet, out) {
-                        packets += 1;
-                        bytes += packet.payload.len() as u64;
-                    }
+            let (before, after) = run.split_at(self.change_at(track, run));
+            for part in [before, after] {
+                if !part.is_empty() {
+                    let sent = self.forward(now, track, fence, part, out);
+                    (packets, bytes) = (packets + sent.0, bytes + sent.1);
                 }
-                if member.session.wishes_keyframe(now, slot) {
-                    self.road.wished.push(track);
-                }
-                if member.session.queues() || member.session.reports(now) {
-                    self.road.written.push(*sink);
+                if !after.is_empty() {
+                    self.change_layers(now, track);
                 }
             }
             self.flush(now, events, out);
@@ -143,6 +187,42 @@ impl Hub {
         let received = arrivals.iter().map(|(_, packet)| packet.payload.len() as u64).sum();
         out.report(Report::Received { packets: arrivals.len() as u64, bytes: received });
         out.report(Report::Forwarded { packets, bytes });
+    }
+
+    /// Where in a run its layer's keyframe begins, if somebody waits for it; else at its end.
+    fn change_at(&self, track: TrackId, run: &[(TrackId, Packet)]) -> usize {
+        let codec = self.codec_of(track).filter(|_| self.road.is_awaited(track));
+        let begins =
+            |codec| run.iter().position(|(_, packet)| keyframe::begins(codec, &packet.payload));
+        codec.and_then(begins).unwrap_or(run.len())
+    }
+
+    /// Sends packets of a layer to all of its sinks; how many packets and bytes that were.
+    fn forward(
+        &mut self,
+        now: Instant,
+        track: TrackId,
+        fence: u64,
+        run: &[(TrackId, Packet)],
+        out: &mut Outbox,
+    ) -> (u64, u64) {
+        let (mut packets, mut bytes) = (0, 0);
+        for sink in self.road.fanout.sinks(track) {
+            let member = &mut self.sessions[sink.session];
+            for (_, packet) in run.iter().filter(|(_, p)| p.sequence >= fence) {
+                if member.session.write(now, sink.lane, track, packet, out) {
+                    packets += 1;
+                    bytes += packet.payload.len() as u64;
+                }
+            }
+            if member.session.wishes_keyframe(now, sink.lane) {
+                self.road.wished.push(track);
+            }
+            if member.session.queues() || member.session.reports(now) {
+                self.road.written.push(sink.session);
+            }
+        }
+        (packets, bytes)
     }
 
     /// Keeps what arrived of a track for repairs, and for whoever joins.
@@ -156,9 +236,19 @@ impl Hub {
             return;
         };
         let history = self.road.histories.entry(track).or_default();
+        let meter = self.road.meters.entry(track).or_default();
         let mut outdated = false;
         for packet in packets {
-            outdated |= history.keep(packet, keyframe::begins(codec, &packet.payload));
+            let begins_keyframe = keyframe::begins(codec, &packet.payload);
+            let measured = Measured {
+                bytes: packet.payload.len() + limits::PACKET_OVERHEAD,
+                timestamp: packet.timestamp,
+                temporal: temporal(codec, &packet.payload).map_or(0, |layers| layers.layer),
+                begins_keyframe,
+                height: keyframe::height(codec, &packet.payload),
+            };
+            meter.add(now, &measured);
+            outdated |= history.keep(packet, begins_keyframe);
         }
         if outdated && self.road.starts.expects(now, track) {
             self.road.wish(track);
@@ -204,16 +294,18 @@ impl Hub {
     }
 
     fn request(&mut self, now: Instant, track: TrackId, events: &mut Vec<Event>, out: &mut Outbox) {
-        let Some((key, slot)) = self.streams.source_of(track) else { return };
+        let Some(Origin { session: key, layer, .. }) = self.streams.source_of(track) else {
+            return;
+        };
         let member = &mut self.sessions[key];
-        member.session.ask_keyframe(slot);
+        member.session.ask_keyframe(layer);
         out.report(Report::KeyframeAsked { session: member.id.0, track });
         self.advance(now, key, events, out);
     }
 
-    fn codec_of(&self, track: TrackId) -> Option<Codec> {
-        let (key, slot) = self.streams.source_of(track)?;
-        let tracks = self.streams.tracks(&self.sessions.get(key)?.stream)?;
+    pub(super) fn codec_of(&self, track: TrackId) -> Option<Codec> {
+        let Origin { session, slot, .. } = self.streams.source_of(track)?;
+        let tracks = self.streams.tracks(&self.sessions.get(session)?.stream)?;
         Some(tracks.get(slot)?.codec)
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::hub::demux::SessionKey;
+use crate::hub::fanout::SinkId;
 use crate::hub::streams::TrackId;
 use crate::hub::{Hub, Role, Timer};
 use crate::limits;
@@ -15,7 +16,7 @@ use crate::report::Report;
 /// Who is catching up with what.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
-    under_way: BTreeMap<(SessionKey, TrackId), Start>,
+    under_way: BTreeMap<(SinkId, TrackId), Start>,
     joined: BTreeMap<TrackId, Instant>,
 }
 
@@ -35,13 +36,19 @@ impl Starts {
     }
 
     /// A session is gone. Returns what it was catching up with.
-    pub(super) fn leave(&mut self, sink: SessionKey) -> Vec<TrackId> {
-        let of_sink = (sink, TrackId::MIN)..=(sink, TrackId::MAX);
-        let tracks: Vec<_> = self.under_way.range(of_sink).map(|(key, _)| key.1).collect();
-        for track in &tracks {
-            self.under_way.remove(&(sink, *track));
+    pub(super) fn leave(&mut self, session: SessionKey) -> Vec<(SinkId, TrackId)> {
+        let first = |session| (SinkId { session, lane: 0 }, TrackId::MIN);
+        let of_session = self.under_way.range(first(session)..first(session + 1));
+        let starts: Vec<_> = of_session.map(|(start, _)| *start).collect();
+        for start in &starts {
+            self.under_way.remove(start);
         }
-        tracks
+        starts
+    }
+
+    /// A sink gets another layer instead of what it was catching up with.
+    pub(super) fn give_up(&mut self, sink: SinkId, track: TrackId) {
+        self.under_way.remove(&(sink, track));
     }
 
     /// A track is gone.
@@ -54,7 +61,7 @@ impl Starts {
 impl Hub {
     /// A sink gets a track from now on: from its latest keyframe if there is one, else from the
     /// next one, which is asked for. Who gets it already has missed something.
-    pub(super) fn begin(&mut self, now: Instant, sink: SessionKey, track: TrackId) {
+    pub(super) fn begin(&mut self, now: Instant, sink: SinkId, track: TrackId) {
         if self.road.reaches(track, sink) {
             return self.road.wish(track);
         }
@@ -64,7 +71,7 @@ impl Hub {
         self.road.starts.joined.insert(track, now);
         // Who watches a downstream node is there already, and wants the present alone. A byte
         // stream begins slowly: it would have no room for the past.
-        let member = &self.sessions[sink];
+        let member = &self.sessions[sink.session];
         let may_begin = member.role == Role::Viewer && member.session.takes_bursts();
         let history = self.road.history(track).filter(|_| may_begin);
         let Some(first) = history.and_then(|history| history.latest_keyframe(now)) else {
@@ -83,13 +90,12 @@ impl Hub {
     pub(super) fn catch_up(
         &mut self,
         now: Instant,
-        sink: SessionKey,
+        sink: SinkId,
         track: TrackId,
         out: &mut Outbox,
     ) {
         let Some(start) = self.road.starts.under_way.get(&(sink, track)).copied() else { return };
-        let Some((_, slot)) = self.streams.source_of(track) else { return };
-        let Some(member) = self.sessions.get_mut(sink) else { return };
+        let Some(member) = self.sessions.get_mut(sink.session) else { return };
         let (mut next, mut sent, mut frame) = (start.next, 0, None);
         let (mut forwarded, mut bytes) = (0, 0);
         let packets = self.road.history(track).map(|history| history.since(start.next));
@@ -99,7 +105,7 @@ impl Hub {
                 break;
             }
             frame = frame.or(Some(packet.timestamp));
-            if member.session.write(now, slot, track, packet, out) {
+            if member.session.write(now, sink.lane, track, packet, out) {
                 (forwarded, bytes) = (forwarded + 1, bytes + packet.payload.len() as u64);
             }
             (next, sent) = (packet.sequence + 1, sent + 1);

@@ -1,11 +1,12 @@
 //! The streams of a hub: which session each comes from, what it is made of, who is there for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::hub::demux::SessionKey;
-use crate::media::track::{StreamName, Track};
+use crate::media::track::{StreamName, Track, layers_of};
 
-/// A hub's name for one track of one life of a stream; never reused.
+/// A hub's name for one layer of one track of one life of a stream; never reused.
 pub(crate) type TrackId = u64;
 
 /// All streams that have a source or somebody who waits for it to come back.
@@ -13,8 +14,19 @@ pub(crate) type TrackId = u64;
 pub(crate) struct Streams {
     by_name: BTreeMap<StreamName, Stream>,
     next_track: TrackId,
-    /// Where each track comes from.
-    sources: BTreeMap<TrackId, (SessionKey, usize)>,
+    /// Where each layer comes from.
+    sources: BTreeMap<TrackId, Origin>,
+}
+
+/// Where a layer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Who sends it.
+    pub(crate) session: SessionKey,
+    /// Its number there, counted through all tracks.
+    pub(crate) layer: usize,
+    /// The number of its track.
+    pub(crate) slot: usize,
 }
 
 #[derive(Debug, Default)]
@@ -27,7 +39,8 @@ struct Stream {
 #[derive(Debug)]
 struct Source {
     session: SessionKey,
-    ids: Vec<TrackId>,
+    /// Of its layers, counted through all tracks.
+    ids: Range<TrackId>,
 }
 
 impl Streams {
@@ -37,20 +50,22 @@ impl Streams {
         stream.source.is_some().then_some(&stream.tracks)
     }
 
-    /// A stream has a source now. Returns the names of its tracks, and the sinks that can go on
+    /// A stream has a source now. Returns the names of its layers, and the sinks that can go on
     /// with it: all of them if it is made of what it was made of before, else none.
     pub(crate) fn publish(
         &mut self,
         name: &StreamName,
         session: SessionKey,
         tracks: Vec<Track>,
-    ) -> (Vec<TrackId>, Vec<SessionKey>) {
+    ) -> (Range<TrackId>, Vec<SessionKey>) {
         let first = self.next_track;
-        let ids: Vec<TrackId> = (first..first + tracks.len() as u64).collect();
-        self.next_track += tracks.len() as u64;
-        for (slot, id) in ids.iter().enumerate() {
-            self.sources.insert(*id, (session, slot));
+        for slot in 0..tracks.len() {
+            for layer in layers_of(&tracks, slot) {
+                self.sources.insert(self.next_track, Origin { session, layer, slot });
+                self.next_track += 1;
+            }
         }
+        let ids = first..self.next_track;
         let stream = self.by_name.entry(name.clone()).or_default();
         let same = stream.tracks == tracks;
         stream.tracks = tracks;
@@ -62,16 +77,16 @@ impl Streams {
         (ids, stream.sinks.iter().copied().collect())
     }
 
-    /// A source is gone. Returns the tracks that went with it; `None` if it was no source.
+    /// A source is gone. Returns the layers that went with it; `None` if it was no source.
     pub(crate) fn unpublish(
         &mut self,
         name: &StreamName,
         session: SessionKey,
-    ) -> Option<Vec<TrackId>> {
+    ) -> Option<Range<TrackId>> {
         let stream = self.by_name.get_mut(name)?;
         let source = stream.source.take_if(|source| source.session == session)?;
-        for id in &source.ids {
-            self.sources.remove(id);
+        for id in source.ids.clone() {
+            self.sources.remove(&id);
         }
         if stream.sinks.is_empty() {
             self.by_name.remove(name);
@@ -84,31 +99,36 @@ impl Streams {
         self.by_name.entry(name.clone()).or_default().sinks.insert(sink);
     }
 
-    /// A sink is gone. Returns the tracks that it may be attached to.
-    pub(crate) fn leave(&mut self, name: &StreamName, sink: SessionKey) -> Vec<TrackId> {
-        let Some(stream) = self.by_name.get_mut(name) else { return Vec::new() };
+    /// A sink is gone. Returns the layers that it may get.
+    pub(crate) fn leave(&mut self, name: &StreamName, sink: SessionKey) -> Range<TrackId> {
+        let Some(stream) = self.by_name.get_mut(name) else { return 0..0 };
         stream.sinks.remove(&sink);
         if stream.sinks.is_empty() && stream.source.is_none() {
             self.by_name.remove(name);
-            return Vec::new();
+            return 0..0;
         }
-        stream.source.as_ref().map(|source| source.ids.clone()).unwrap_or_default()
+        stream.source.as_ref().map_or(0..0, |source| source.ids.clone())
     }
 
-    /// The track number `slot` of a stream, for a sink whose session was negotiated for it.
-    pub(crate) fn track_for(
+    /// The layers of track number `slot` of a stream, for a sink whose session was negotiated for
+    /// it.
+    pub(crate) fn layers_for(
         &self,
         name: &StreamName,
         sink: SessionKey,
         slot: usize,
-    ) -> Option<TrackId> {
-        let stream = self.by_name.get(name)?;
-        let ids = &stream.source.as_ref()?.ids;
-        stream.sinks.contains(&sink).then(|| ids.get(slot).copied()).flatten()
+    ) -> Range<TrackId> {
+        let stream = self.by_name.get(name).filter(|stream| stream.sinks.contains(&sink));
+        let source = stream.and_then(|stream| Some((stream, stream.source.as_ref()?)));
+        source.map_or(0..0, |(stream, source)| {
+            let layers = layers_of(&stream.tracks, slot);
+            let first = source.ids.start;
+            first + layers.start as u64..first + layers.end as u64
+        })
     }
 
-    /// Where a track comes from: the session and its number there.
-    pub(crate) fn source_of(&self, track: TrackId) -> Option<(SessionKey, usize)> {
+    /// Where a layer comes from.
+    pub(crate) fn source_of(&self, track: TrackId) -> Option<Origin> {
         self.sources.get(&track).copied()
     }
 }

@@ -14,6 +14,23 @@ pub fn begins(codec: Codec, payload: &[u8]) -> bool {
     }
 }
 
+/// How many lines the picture has that begins in this payload, if it tells.
+pub fn height(codec: Codec, payload: &[u8]) -> Option<u16> {
+    if codec != Codec::Vp8 || !begins(codec, payload) {
+        return None;
+    }
+    // RFC 6386 section 9.1: a frame tag of three bytes, a start code, 14 bits of width and of
+    // height, each with two of scale above them.
+    let start = payload.windows(START_CODE.len()).take(HEAD).position(|w| w == START_CODE)?;
+    let [_, _, low, high] = *payload.get(start + START_CODE.len()..)?.first_chunk()?;
+    Some(u16::from_le_bytes([low, high]) & 0x3fff)
+}
+
+/// What a keyframe of VP8 has after its tag (RFC 6386 section 9.1).
+const START_CODE: [u8; 3] = [0x9d, 0x01, 0x2a];
+/// Where it may begin: after the longest descriptor (RFC 7741 section 4.2) and the tag.
+const HEAD: usize = 6 + 3 + 1;
+
 /// RFC 7741 section 4.2: S and PID 0 in the descriptor; section 4.3: P in the payload header.
 fn vp8(payload: &[u8]) -> Option<bool> {
     let (first, mut rest) = payload.split_first()?;

@@ -5,4 +5,5 @@ pub mod codec;
 pub mod keyframe;
 pub mod packet;
 pub mod sdp;
+pub mod temporal;
 pub mod track;

@@ -29,6 +29,9 @@ pub struct Section {
     pub codecs: Vec<Codec>,
     /// `a=mid`.
     pub mid: String,
+    /// The names of the layers that the peer sends at the same time (`a=simulcast:send`, RFC 8853
+    /// section 5.1), at most [`limits::LAYERS`]; empty: there is one, without a name.
+    pub rids: Vec<String>,
 }
 
 /// Why an SDP cannot be used.
@@ -100,6 +103,7 @@ struct Raw {
     parameters: Vec<(u8, String)>,
     direction: Option<Direction>,
     mid: String,
+    rids: Vec<String>,
 }
 
 impl Reader {
@@ -166,6 +170,7 @@ impl Reader {
             "bundle-only" => section.rejected = false,
             "mid" if is_token(rest) => section.mid = rest.to_owned(),
             "mid" => return Err("a=mid must have 1 to 16 letters, digits or underscores"),
+            "simulcast" => section.rids = simulcast(rest)?,
             "rtpmap" => section
                 .encodings
                 .push(mapped(rest).ok_or("a=rtpmap needs a payload type and an encoding name")?),
@@ -222,6 +227,7 @@ impl Raw {
             receives: direction.receives && !self.rejected,
             codecs: self.payload_types.iter().filter_map(codec).collect(),
             mid: self.mid,
+            rids: self.rids,
         }
     }
 }
@@ -230,6 +236,27 @@ impl Raw {
 fn is_token(mid: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=16).contains(&mid.len()) && mid.bytes().all(plain)
+}
+
+/// The layers that are sent: of `send 1;~2,3 recv 4` those called 1 and 2. The first one of several
+/// alternatives is taken, and one that begins paused (`~`) is one all the same.
+fn simulcast(value: &str) -> Result<Vec<String>, &'static str> {
+    let mut words = value.split_ascii_whitespace();
+    let mut rids = Vec::new();
+    while let (Some(direction), Some(layers)) = (words.next(), words.next()) {
+        if direction != "send" {
+            continue;
+        }
+        let first = |layer: &str| layer.split(',').next().unwrap_or("").replace('~', "");
+        rids = layers.split(';').map(first).take(limits::LAYERS).collect();
+    }
+    let is_rid = |rid: &String| {
+        (1..=8).contains(&rid.len()) && rid.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    match rids.iter().all(is_rid) {
+        true => Ok(rids),
+        false => Err("the layers of a=simulcast must have names of 1 to 8 letters or digits"),
+    }
 }
 
 /// Splits `96 VP8/90000` and the like.
@@ -300,6 +327,18 @@ mod tests {
         assert_eq!(video.codecs.len(), 2);
         assert_eq!(video.mid, "1");
         assert_eq!(description.sections.len(), 3);
+    }
+
+    #[test]
+    fn simulcast_names_the_layers_that_are_sent() {
+        let rids = |value: &str| {
+            let text = OFFER.replace("a=mid:1", &format!("a=mid:1\r\na=simulcast:{value}"));
+            Description::parse(&text).map(|description| description.sections[1].rids.clone())
+        };
+        assert_eq!(rids("send q;h,x;~f recv r").unwrap(), ["q", "h", "f"]);
+        assert_eq!(rids("recv r").unwrap(), [""; 0]);
+        assert_eq!(rids("send 1;2;3;4;5;6").unwrap().len(), limits::LAYERS);
+        assert_eq!(rids("send a-b").unwrap_err().line, Some(15));
     }
 
     #[test]

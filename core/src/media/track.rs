@@ -1,6 +1,7 @@
 //! What a stream is made of, and its names.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::limits;
 use crate::media::codec::Codec;
@@ -28,6 +29,9 @@ impl Kind {
 pub struct Track {
     /// How its packets are coded.
     pub codec: Codec,
+    /// Pictures of different sizes that its source sends of it at the same time (simulcast, RFC
+    /// 8853), at most [`limits::LAYERS`]; 1: there is no choice.
+    pub layers: usize,
 }
 
 impl Track {
@@ -35,6 +39,13 @@ impl Track {
     pub fn kind(&self) -> Kind {
         self.codec.kind()
     }
+}
+
+/// Where the layers of track number `slot` are if those of all tracks are counted through.
+pub fn layers_of(tracks: &[Track], slot: usize) -> Range<usize> {
+    let count = |tracks: &[Track]| tracks.iter().map(|track| track.layers).sum::<usize>();
+    let first = count(&tracks[..slot.min(tracks.len())]);
+    first..first + count(tracks.get(slot..).and_then(|rest| rest.get(..1)).unwrap_or(&[]))
 }
 
 /// The name of a stream: 1 to [`limits::STREAM_NAME`] characters, letters, digits and `._~-`

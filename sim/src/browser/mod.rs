@@ -269,7 +269,7 @@ impl Browser {
                     self.viewer.take(time, sequence, timestamp, packet.stamp);
                 }
                 MediaKind::Audio => {
-                    self.sounds.push(Frame { captured: packet.captured, shown: time });
+                    self.sounds.push(Frame { captured: packet.captured, shown: time, parts: 1 });
                 }
             }
         }

@@ -9,7 +9,8 @@ use super::{Breach, Case, Law};
 use crate::plan::Action;
 use crate::script::Door;
 
-/// Two requests for keyframes in this time are enough, but for the jitter of their way.
+/// Two requests for keyframes of one layer in this time are enough, but for the jitter of their
+/// way.
 const REQUESTS: Duration = Duration::from_millis(980);
 /// A dead node is noticed so soon: two polls are missed, a second apart, each for up to 0.9 s.
 const NOTICED: Duration = Duration::from_millis(3_000);
@@ -30,15 +31,18 @@ impl Case<'_> {
         };
         let mut breaches = Vec::new();
         for (person, seen) in self.evidence.people.iter().enumerate() {
+            let Some(film) = self.plan.people[person].script.film else { continue };
+            let too_many = 2 * usize::from(film.layers) + 1;
+            let took = |asked: &[Duration]| asked[too_many - 1] - asked[0];
             let often = seen
                 .keyframes_asked
-                .windows(3)
-                .find(|three| three[2] - three[0] < REQUESTS && !starts(three[0], three[2]));
-            breaches.extend(often.map(|three| Breach {
+                .windows(too_many)
+                .find(|asked| took(asked) < REQUESTS && !starts(asked[0], asked[too_many - 1]));
+            breaches.extend(often.map(|asked| Breach {
                 law: Law::KeyframeRequests,
-                at: three[2],
+                at: asked[0],
                 who: self.plan.people[person].name.clone(),
-                what: format!("asked for three keyframes in {:?}", three[2] - three[0]),
+                what: format!("asked for {too_many} keyframes in {:?}", took(asked)),
             }));
         }
         breaches

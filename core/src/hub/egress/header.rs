@@ -5,9 +5,14 @@ use super::rtcp::ntp;
 use crate::media::packet::{CaptureTime, Extensions, Rotation};
 
 /// Bytes of the longest header that is written here.
-pub(super) const LONGEST: usize = 12 + 4 + (1 + MID) + (1 + 3) + (1 + 16) + (1 + 1) + (1 + 1) + 3;
+pub(super) const LONGEST: usize =
+    12 + 4 + (1 + 2) + (1 + MID) + (1 + RID) + (1 + 3) + (1 + 16) + (1 + 1) + (1 + 1) + 3;
+/// Where the transport-wide sequence number is: it is always the first element.
+const TRANSPORT: usize = 12 + 4 + 1;
 /// Bytes of the longest `a=mid` that an element of the one-byte form can hold.
 const MID: usize = 16;
+/// Bytes of the longest name of a layer that we give.
+const RID: usize = 8;
 /// What an extension in one-byte form begins with.
 const ONE_BYTE: [u8; 2] = [0xbe, 0xde];
 /// Version 2, without and with an extension.
@@ -30,22 +35,43 @@ pub struct ExtensionIds {
     pub audio_level: u8,
     /// 3GPP TS 26.114 section 7.4.5.
     pub rotation: u8,
+    /// draft-holmer-rmcat-transport-wide-cc-extensions-01 section 2.
+    pub transport: u8,
+    /// RFC 8852 section 3.1: the name of a layer.
+    pub rid: u8,
+    /// RFC 8852 section 3.2: the name of the layer that a repair is for.
+    pub repaired: u8,
 }
 
 /// A header as it grows.
 pub(super) struct Header {
     bytes: [u8; LONGEST],
     length: usize,
+    is_counted: bool,
 }
 
 impl Header {
-    /// A header without extensions. Sequence number and SSRC are the sealer's to write.
-    pub(super) fn new(payload_type: u8, marker: bool, timestamp: u32) -> Self {
+    /// A header without extensions, but for a transport-wide sequence number if the peer counts
+    /// packets. Sequence number and SSRC are the sealer's to write.
+    pub(super) fn new(ids: &ExtensionIds, payload_type: u8, marker: bool, timestamp: u32) -> Self {
         let mut bytes = [0; LONGEST];
         bytes[0] = PLAIN;
         bytes[1] = payload_type | if marker { MARKER } else { 0 };
         bytes[4..8].copy_from_slice(&timestamp.to_be_bytes());
-        Header { bytes, length: 12 }
+        let mut header = Header { bytes, length: 12, is_counted: false };
+        header.element(ids.transport, &[0; 2]);
+        header.is_counted = header.length > 12;
+        header
+    }
+
+    /// Whether there is room for a transport-wide sequence number.
+    pub(super) fn is_counted(&self) -> bool {
+        self.is_counted
+    }
+
+    /// Writes that number.
+    pub(super) fn count(&mut self, number: u16) {
+        self.bytes[TRANSPORT..TRANSPORT + 2].copy_from_slice(&number.to_be_bytes());
     }
 
     /// Adds an element; nothing if the peer does not take it.
@@ -108,12 +134,20 @@ mod tests {
 
     use super::*;
 
-    const IDS: ExtensionIds =
-        ExtensionIds { mid: 4, playout_delay: 5, captured: 9, audio_level: 1, rotation: 13 };
+    const IDS: ExtensionIds = ExtensionIds {
+        mid: 4,
+        playout_delay: 5,
+        captured: 9,
+        audio_level: 1,
+        rotation: 13,
+        rid: 10,
+        repaired: 11,
+        transport: 3,
+    };
 
     #[test]
     fn a_header_without_extensions_has_twelve_bytes() {
-        let mut header = Header::new(96, true, 0x0102_0304);
+        let mut header = Header::new(&ExtensionIds::default(), 96, true, 0x0102_0304);
         header.element(0, b"not negotiated");
         header.element(15, b"reserved");
         header.element(4, b"longer than there is room");
@@ -123,7 +157,8 @@ mod tests {
 
     #[test]
     fn elements_lie_one_after_the_other_and_end_at_a_word() {
-        let mut header = Header::new(111, false, 0);
+        let ids = ExtensionIds { transport: 0, ..IDS };
+        let mut header = Header::new(&ids, 111, false, 0);
         header.element(IDS.mid, b"0");
         header.extensions(
             &IDS,
@@ -139,9 +174,20 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_counts_packets_finds_their_number_first() {
+        assert!(!Header::new(&ExtensionIds::default(), 96, false, 0).is_counted());
+        let mut header = Header::new(&IDS, 96, false, 0);
+        assert!(header.is_counted());
+        header.element(IDS.mid, b"0");
+        header.count(0x0102);
+        assert_eq!(header.finish()[12..], [0xbe, 0xde, 0, 2, 0x31, 1, 2, 0x40, b'0', 0, 0, 0]);
+    }
+
+    #[test]
     fn everything_at_its_longest_fits() {
-        let mut header = Header::new(96, false, 0);
+        let mut header = Header::new(&IDS, 96, false, 0);
         header.element(IDS.mid, &[b'm'; MID]);
+        header.element(IDS.rid, &[b'r'; RID]);
         header.element(IDS.playout_delay, &[0; 3]);
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
         header.extensions(

@@ -5,10 +5,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::header::{ExtensionIds, Header};
+use super::pen::{Body, Pen};
+use super::pictures::Pictures;
 use super::rtcp::{ReportBlock, SenderInfo, ntp};
 use super::srtp::{LineId, Sealer};
-use crate::hub::numbering::{Numbering, SourceTrack};
+use crate::hub::numbering::{Numbering, SourceTrack, Timing};
 use crate::limits;
+use crate::media::codec::Codec;
 use crate::media::packet::{Packet, SourceClock};
 use crate::media::track::Kind;
 
@@ -21,12 +24,12 @@ const NOW: [u8; 3] = [0; 3];
 /// What a peer and we have agreed on for one track.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// Audio or video.
-    pub kind: Kind,
-    /// The RTP clock in Hz.
-    pub clock_rate: u32,
+    /// What the packets hold.
+    pub codec: Codec,
     /// `a=mid`.
     pub mid: String,
+    /// What the layer is called that goes here, if the peer takes several.
+    pub rid: Option<String>,
     /// How the peer calls the codec.
     pub payload_type: u8,
     /// How we call the stream.
@@ -43,6 +46,9 @@ pub(super) struct Lane {
     line: LineId,
     repairs: Option<Repairs>,
     numbering: Numbering,
+    /// How the times of the next source continue those of the present one.
+    timing: Timing,
+    pictures: Pictures,
     /// When the first packet was sent.
     began: Option<Instant>,
     /// Whether the peer has said that it gets this stream: then it knows to which section it
@@ -73,12 +79,15 @@ impl Lane {
                 Some(Repairs { line, payload_type, next: 1, under_way: VecDeque::new() })
             }
         };
-        let numbering = Numbering::new(terms.clock_rate, first_sequence);
+        let numbering = Numbering::new(terms.codec.clock_rate(), first_sequence);
+        let pictures = Pictures::new(terms.codec);
         Some(Lane {
             terms,
             line,
             repairs,
             numbering,
+            timing: Timing::Elapsed,
+            pictures,
             began: None,
             is_known: false,
             packets: 0,
@@ -87,27 +96,39 @@ impl Lane {
         })
     }
 
-    /// Writes a packet behind what is in `slab`, sealed. `false`: it is from before the peer
+    /// Writes a packet. `false`: it is from before the peer
     /// joined, or was sent already; then nothing is written.
-    pub(super) fn write(
-        &mut self,
-        now: Instant,
-        track: SourceTrack,
-        packet: &Packet,
-        sealer: &mut Sealer,
-        slab: &mut Vec<u8>,
-    ) -> bool {
-        let placed = self.numbering.place(track, packet.sequence, packet.timestamp, packet.arrived);
+    pub(super) fn write(&mut self, track: SourceTrack, packet: &Packet, pen: &mut Pen<'_>) -> bool {
+        let (number, time) = ((track, packet.sequence), packet.timestamp);
+        let placed = self.numbering.go_on(number, time, self.timing, packet.arrived);
         let Some((index, timestamp)) = placed else { return false };
-        let mut header = self.header(self.terms.payload_type, packet, timestamp);
-        let header = header.finish();
-        if !put(sealer, (self.line, index), (header, &[], &packet.payload), slab) {
+        self.pictures.write(track, &packet.payload, pen.now);
+        let (payload_type, name) = (self.terms.payload_type, self.terms.extensions.rid);
+        let mut header = self.header(payload_type, packet, timestamp);
+        if !self.is_known {
+            self.introduce(&mut header, name);
+        }
+        let shown = |payload: &mut [u8]| self.pictures.show(track, payload);
+        let body = Body { prefix: &[], payload: &packet.payload };
+        if !pen.put((self.line, index), header, body, shown) {
             return false;
         }
-        self.began.get_or_insert(now);
+        self.began.get_or_insert(pen.now);
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(packet.payload.len() as u32);
         true
+    }
+
+    /// A packet is left out: what comes later closes up.
+    pub(super) fn skip(&mut self, now: Instant, track: SourceTrack, packet: &Packet) {
+        self.numbering.skip(track, packet.sequence);
+        self.pictures.skip(track, &packet.payload, now);
+    }
+
+    /// Another layer goes on, whose RTP time is so much behind that of the present one.
+    pub(super) fn turn(&mut self, now: Instant, behind: Option<u32>) {
+        self.timing = Timing::after(&self.numbering, behind);
+        self.pictures.begin(now);
     }
 
     /// How old a packet may be that is repeated: what the peer has begun with was sent to it just
@@ -138,13 +159,12 @@ impl Lane {
         Some((track, sequence))
     }
 
-    /// Writes a repair of a packet behind what is in `slab`, sealed.
+    /// Writes a repair of a packet.
     pub(super) fn repair(
         &mut self,
         track: SourceTrack,
         packet: &Packet,
-        sealer: &mut Sealer,
-        slab: &mut Vec<u8>,
+        pen: &mut Pen<'_>,
     ) -> bool {
         let Some((index, timestamp)) =
             self.numbering.find(track, packet.sequence, packet.timestamp)
@@ -158,16 +178,25 @@ impl Lane {
         *next += 1;
         let original: [u8; ORIGINAL] = (index as u16).to_be_bytes();
         let mut header = self.header(payload_type, packet, timestamp);
-        put(sealer, place, (header.finish(), &original, &packet.payload), slab)
+        // No report tells whether the peer knows whose repairs these are.
+        if !self.is_known || self.terms.rid.is_some() {
+            self.introduce(&mut header, self.terms.extensions.repaired);
+        }
+        let shown = |payload: &mut [u8]| self.pictures.show(track, payload);
+        pen.put(place, header, Body { prefix: &original, payload: &packet.payload }, shown)
+    }
+
+    /// Says which section and which layer a packet belongs to; `name` is the extension for that.
+    fn introduce(&self, header: &mut Header, name: u8) {
+        let Terms { extensions, mid, rid, .. } = &self.terms;
+        header.element(extensions.mid, mid.as_bytes());
+        header.element(name, rid.as_deref().unwrap_or_default().as_bytes());
     }
 
     fn header(&self, payload_type: u8, packet: &Packet, timestamp: u32) -> Header {
-        let Terms { extensions, kind, mid, .. } = &self.terms;
-        let mut header = Header::new(payload_type, packet.marker, timestamp);
-        if !self.is_known {
-            header.element(extensions.mid, mid.as_bytes());
-        }
-        if *kind == Kind::Video {
+        let Terms { extensions, codec, .. } = &self.terms;
+        let mut header = Header::new(extensions, payload_type, packet.marker, timestamp);
+        if codec.kind() == Kind::Video {
             header.element(extensions.playout_delay, &NOW);
         }
         header.extensions(extensions, &packet.extensions);
@@ -179,7 +208,7 @@ impl Lane {
     pub(super) fn report(&mut self, now: Instant, clock: &SourceClock) -> Option<SenderInfo> {
         let shift = self.numbering.shift()?;
         let since = now.saturating_duration_since(clock.heard);
-        let ticks = since.as_nanos() * u128::from(self.terms.clock_rate) / 1_000_000_000;
+        let ticks = since.as_nanos() * u128::from(self.terms.codec.clock_rate()) / 1_000_000_000;
         let ntp = clock.ntp.wrapping_add(ntp::span(since));
         self.reported = Some((ntp, now));
         Some(SenderInfo {
@@ -204,23 +233,4 @@ impl Lane {
     pub(super) fn ssrc(&self) -> u32 {
         self.terms.ssrc
     }
-}
-
-/// Writes a packet behind what is in `slab` and seals it there; nothing if it cannot be sealed.
-fn put(
-    sealer: &mut Sealer,
-    (line, index): (LineId, u64),
-    (header, prefix, payload): (&[u8], &[u8], &[u8]),
-    slab: &mut Vec<u8>,
-) -> bool {
-    let start = slab.len();
-    slab.extend_from_slice(header);
-    slab.extend_from_slice(prefix);
-    slab.extend_from_slice(payload);
-    slab.resize(slab.len() + sealer.overhead(), 0);
-    let sealed = sealer.seal(line, index, header.len(), &mut slab[start..]);
-    if !sealed {
-        slab.truncate(start);
-    }
-    sealed
 }

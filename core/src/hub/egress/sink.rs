@@ -4,8 +4,10 @@
 use std::time::{Duration, Instant};
 
 use super::lane::{Lane, Terms};
+use super::pen::Pen;
 use super::rtcp::{self, Feedback, SenderInfo, write};
 use super::srtp::{self, Opener, Profile, Sealer};
+use crate::hub::estimate::{Estimator, Probe};
 use crate::hub::numbering::SourceTrack;
 use crate::limits;
 use crate::media::packet::{Packet, SourceClock};
@@ -28,12 +30,27 @@ pub struct Sink {
     lanes: Vec<Lane>,
     /// Names us in source descriptions (RFC 3550 section 6.5.1).
     cname: String,
+    /// `None` if the peer does not tell what arrives.
+    estimator: Option<Box<Estimator>>,
+    /// The way that the estimate is about.
+    way: Option<Way>,
     /// When the next sender report is due.
     report_at: Option<Instant>,
     round_trip: Option<Duration>,
     /// Lent to whoever opens or writes control packets.
     plain: Vec<u8>,
     reports: Vec<SenderInfo>,
+}
+
+/// What a peer's line takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// Bits a second, with IP and UDP headers.
+    pub bitrate: u64,
+    /// Whether it is overused now.
+    pub is_congested: bool,
+    /// Whether it has ever been: else it takes that much at least.
+    pub is_limited: bool,
 }
 
 /// What feedback asks of the hub.
@@ -48,8 +65,14 @@ pub enum Wish {
 impl Sink {
     /// A sink for these tracks, whose first packets get these sequence numbers. `None` if the
     /// exported keys are none, or two tracks have one SSRC.
-    pub fn open(exported: &Exported, terms: Vec<(Terms, u16)>, cname: String) -> Option<Self> {
+    pub fn open(
+        now: Instant,
+        exported: &Exported,
+        terms: Vec<(Terms, u16)>,
+        cname: String,
+    ) -> Option<Self> {
         let Exported { profile, material, is_client } = exported;
+        let is_told = terms.iter().any(|(terms, _)| terms.extensions.transport > 0);
         let (mut sealer, opener) = srtp::from_exported(*profile, material, *is_client)?;
         let open = |(terms, first)| Lane::open(terms, first, &mut sealer);
         let lanes = terms.into_iter().map(open).collect::<Option<Vec<_>>>()?;
@@ -58,6 +81,8 @@ impl Sink {
             opener,
             lanes,
             cname,
+            estimator: is_told.then(|| Box::new(Estimator::new(now))),
+            way: None,
             report_at: None,
             round_trip: None,
             plain: Vec::new(),
@@ -75,23 +100,63 @@ impl Sink {
         way: &Way,
         out: &mut Outbox,
     ) -> bool {
-        let Sink { sealer, lanes, .. } = self;
-        let Some(lane) = lanes.get_mut(lane) else { return false };
-        out.compose(way, |slab| lane.write(now, track, packet, sealer, slab))
+        let Some(lane) = self.lanes.get_mut(lane) else { return false };
+        let (sealer, estimator) = (&mut self.sealer, self.estimator.as_deref_mut());
+        out.compose(way, |slab| {
+            lane.write(track, packet, &mut Pen { now, sealer, estimator, probes: false, slab })
+        })
     }
 
-    /// Sends a packet once more.
+    /// Sends a packet once more: because it is missing, or to find out what the line takes.
     pub fn repeat(
         &mut self,
-        lane: usize,
+        now: Instant,
+        (lane, probes): (usize, bool),
         track: SourceTrack,
         packet: &Packet,
         way: &Way,
         out: &mut Outbox,
     ) -> bool {
-        let Sink { sealer, lanes, .. } = self;
-        let Some(lane) = lanes.get_mut(lane) else { return false };
-        out.compose(way, |slab| lane.repair(track, packet, sealer, slab))
+        let Some(lane) = self.lanes.get_mut(lane) else { return false };
+        let (sealer, estimator) = (&mut self.sealer, self.estimator.as_deref_mut());
+        out.compose(way, |slab| {
+            lane.repair(track, packet, &mut Pen { now, sealer, estimator, probes, slab })
+        })
+    }
+
+    /// What the peer's line takes, if the peer tells what arrives.
+    pub fn line(&mut self, now: Instant, way: &Way) -> Option<Line> {
+        let estimator = self.estimator.as_deref_mut()?;
+        // Of another way nothing is known yet.
+        if self.way.replace(*way).is_some_and(|before| before != *way) {
+            *estimator = Estimator::new(now);
+        }
+        if estimator.deadline().is_some_and(|at| at <= now) {
+            estimator.tick(now);
+        }
+        let (bitrate, is_congested) = (estimator.bitrate(), estimator.is_congested());
+        Some(Line { bitrate, is_congested, is_limited: estimator.is_limited() })
+    }
+
+    /// What to send to find out whether the line takes so many bits a second: how many packets of
+    /// how many bytes, and how many bits a second.
+    pub fn probe(&mut self, now: Instant, wanted: u64) -> Option<Probe> {
+        self.estimator.as_deref_mut()?.probe(now, wanted)
+    }
+
+    /// Leaves a packet of a lane's track out.
+    pub fn skip(&mut self, now: Instant, lane: usize, track: SourceTrack, packet: &Packet) {
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.skip(now, track, packet);
+        }
+    }
+
+    /// A lane gets another layer from its next packet on, whose RTP time is so much behind that of
+    /// the present one, if that is known.
+    pub fn turn(&mut self, now: Instant, lane: usize, behind: Option<u32>) {
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.turn(now, behind);
+        }
     }
 
     /// Whether a sender report is due.
@@ -148,7 +213,9 @@ impl Sink {
         match said {
             Feedback::Report { block, .. } => {
                 let Some(lane) = self.lane_of(block.ssrc) else { return };
-                self.round_trip = self.lanes[lane].received(now, &block).or(self.round_trip);
+                let Some(trip) = self.lanes[lane].received(now, &block) else { return };
+                self.round_trip = Some(trip);
+                self.estimator.iter_mut().for_each(|estimator| estimator.round_trip(trip));
             }
             Feedback::Nack { media_ssrc, lost } => {
                 let trip = self.round_trip.unwrap_or_default();
@@ -165,10 +232,12 @@ impl Sink {
             Feedback::PictureLoss { media_ssrc } | Feedback::FullIntra { media_ssrc, .. } => {
                 wishes.extend(self.lane_of(media_ssrc).map(Wish::Keyframe));
             }
-            Feedback::Sender(_)
-            | Feedback::MaximumBitrate { .. }
-            | Feedback::Transport(_)
-            | Feedback::Goodbye { .. } => {}
+            Feedback::Transport(report) => {
+                if let Some(estimator) = &mut self.estimator {
+                    estimator.feedback(now, report.arrivals());
+                }
+            }
+            Feedback::Sender(_) | Feedback::MaximumBitrate { .. } | Feedback::Goodbye { .. } => {}
         }
     }
 
@@ -178,7 +247,11 @@ impl Sink {
 }
 
 /// Lets `write` put a compound behind what is in `slab`, and seals it there.
-fn seal_control(sealer: &mut Sealer, slab: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+pub(super) fn seal_control(
+    sealer: &mut Sealer,
+    slab: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> bool {
     let start = slab.len();
     write(slab);
     slab.resize(slab.len() + sealer.control_overhead(), 0);
@@ -196,8 +269,8 @@ mod tests {
     use super::super::ExtensionIds;
     use super::*;
     use crate::machine::Carrier;
+    use crate::media::codec::Codec;
     use crate::media::packet::Extensions;
-    use crate::media::track::Kind;
 
     const SSRC: u32 = 0xcafe_0001;
     const REPAIRS: u32 = 0xcafe_0002;
@@ -210,15 +283,16 @@ mod tests {
 
     fn sink() -> Sink {
         let terms = Terms {
-            kind: Kind::Video,
-            clock_rate: 90_000,
+            codec: Codec::Vp8,
             mid: "0".into(),
+            rid: None,
             payload_type: 96,
             ssrc: SSRC,
             repairs: Some((97, REPAIRS)),
             extensions: ExtensionIds { mid: 4, ..ExtensionIds::default() },
         };
-        Sink::open(&exported(false), vec![(terms, FIRST)], "me".into()).expect("one track")
+        let terms = vec![(terms, FIRST)];
+        Sink::open(Instant::now(), &exported(false), terms, "me".into()).expect("one track")
     }
 
     fn way() -> Way {
@@ -301,7 +375,8 @@ mod tests {
         let many = numbers(wishes(&mut sink, 100, FIRST..FIRST + 1_000));
         assert_eq!(many.len(), limits::REPAIRS_UNDER_WAY);
 
-        assert!(sink.repeat(0, TRACK, &packet(start, 5), &way(), &mut out));
+        let again = packet(start, 5);
+        assert!(sink.repeat(start, (0, false), TRACK, &again, &way(), &mut out));
         let repair = datagrams(&mut out).remove(0);
         assert_eq!((repair[1], &repair[8..12]), (0x80 | 97, &REPAIRS.to_be_bytes()[..]));
     }

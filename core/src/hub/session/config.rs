@@ -18,7 +18,7 @@ const VIDEO_PT: u8 = 96;
 /// For a session that answers an offer: an ICE-lite agent.
 pub(super) fn answering(setup: &Setup<'_>, plan: &Plan) -> RtcConfig {
     let config = base(setup, &plan.codecs()).set_ice_lite(true);
-    config.set_extension_map(extensions(plan.peer_sends))
+    config.set_extension_map(extensions(true))
 }
 
 /// For a session that makes an offer: a full agent.
@@ -94,13 +94,15 @@ pub(super) fn spec(codec: Codec) -> CodecSpec {
 }
 
 /// The header extensions that we negotiate. Transport-wide congestion control belongs to links on
-/// which somebody estimates: publishers do, we on our way down do not yet.
+/// which somebody estimates and can send less: a node to which we relay wants all layers.
 fn extensions(estimated: bool) -> ExtensionMap {
     let mut map = ExtensionMap::empty();
     map.set(1, Extension::AudioLevel);
     map.set(4, Extension::RtpMid);
     map.set(5, Extension::PlayoutDelay);
     map.set(9, Extension::AbsoluteCaptureTime);
+    map.set(10, Extension::RtpStreamId);
+    map.set(11, Extension::RepairedRtpStreamId);
     map.set(13, Extension::VideoOrientation);
     if estimated {
         map.set(3, Extension::TransportSequenceNumber);

@@ -1,12 +1,13 @@
 //! How a session begins and begins anew: offers, answers and ICE restarts.
 
 use str0m::change::{SdpAnswer, SdpOffer};
-use str0m::media::{Direction, MediaKind, Mid};
+use str0m::media::{Direction, MediaKind, Mid, Rid, Rids, Simulcast, SimulcastLayer};
 use str0m::{IceCreds, Rtc};
 
 use crate::hub::session::entropy::Entropy;
 use crate::hub::session::negotiate::{self, Plan};
 use crate::hub::session::route::Route;
+use crate::hub::session::sending::Outlet;
 use crate::hub::session::{Session, Setup, config, way};
 use crate::hub::words::Credentials;
 use crate::media::sdp::Description;
@@ -28,10 +29,11 @@ impl Session {
             let mid = Mid::from(section.mid.as_str());
             if plan.peer_sends {
                 // What str0m refused would be a track that never sends.
-                session.accepted(Track { codec: used.codec }, mid)?;
-                session.receives.push((mid, used.slot));
+                let repeats = session.accepted(used.codec, mid)?.resend().is_some();
+                session.add_receivers(mid, &section.rids, *used, repeats);
             } else {
-                session.add_sender(used.slot, Track { codec: used.codec }, mid, setup.entropy)?;
+                let lane = Outlet { slot: used.slot, layer: None };
+                session.add_sender(lane, used.codec, (mid, None), setup.entropy)?;
             }
         }
         Ok((session, negotiate::place_candidates(&answer)))
@@ -46,8 +48,8 @@ impl Session {
         let mids: Vec<Mid> = tracks
             .iter()
             .map(|track| {
-                let kind = media_kind(track.kind());
-                changes.add_media(kind, Direction::SendOnly, None, None, None)
+                let (kind, layers) = (media_kind(track.kind()), simulcast(track.layers));
+                changes.add_media(kind, Direction::SendOnly, None, None, layers)
             })
             .collect();
         let (offer, pending) = changes.apply()?;
@@ -72,6 +74,8 @@ impl Session {
             routed: false,
             detours: Vec::new(),
             receives: Vec::new(),
+            asker: None,
+            missing: Vec::new(),
             sends: Vec::new(),
             egress: setup.egress,
             sink: None,
@@ -103,9 +107,25 @@ impl Session {
         self.rtc.sdp_api().accept_answer(pending, answer).map_err(|e| e.to_string())?;
         for (slot, mid) in mids.into_iter().enumerate() {
             let track = tracks.get(slot).ok_or("the stream has fewer tracks than the offer")?;
-            self.add_sender(slot, *track, mid, entropy)?;
+            for layer in self.layers_taken(mid, track.layers) {
+                let rid = layer.map(rid);
+                self.add_sender(Outlet { slot, layer }, track.codec, (mid, rid), entropy)?;
+            }
         }
         Ok(())
+    }
+
+    /// All layers if the peer takes them apart, else whichever is best for it.
+    fn layers_taken(&self, mid: Mid, layers: usize) -> Vec<Option<usize>> {
+        let is_taken = |layer| {
+            let media = self.rtc.media(mid);
+            media.is_some_and(|media| match media.rids_tx() {
+                Rids::Specific(taken) => taken.contains(&rid(layer)),
+                Rids::None | Rids::Any => false,
+            })
+        };
+        let all = layers > 1 && (0..layers).all(is_taken);
+        if all { (0..layers).map(Some).collect() } else { vec![None] }
     }
 
     /// Restarts ICE (RFC 8839 section 4.4.3): the peer's offer again with its new credentials, ours
@@ -135,6 +155,16 @@ impl Session {
         }
         text + "a=end-of-candidates\r\n"
     }
+}
+
+/// How a layer is called between nodes.
+fn rid(layer: usize) -> Rid {
+    Rid::from(layer.to_string().as_str())
+}
+
+fn simulcast(layers: usize) -> Option<Simulcast> {
+    let send = (0..layers).map(|layer| SimulcastLayer::new(&rid(layer))).collect();
+    (layers > 1).then_some(Simulcast { send, recv: Vec::new() })
 }
 
 fn media_kind(kind: Kind) -> MediaKind {

@@ -5,12 +5,14 @@ mod config;
 mod convert;
 pub mod crypto;
 pub(crate) mod entropy;
+mod filter;
 mod handshake;
 mod keys;
 pub(crate) mod negotiate;
 pub mod path;
+mod receiving;
 pub(crate) mod route;
-mod sending;
+pub(crate) mod sending;
 mod valve;
 mod way;
 
@@ -20,15 +22,15 @@ use std::time::{Duration, Instant};
 
 use str0m::change::SdpPendingOffer;
 use str0m::ice::StunMessage;
-use str0m::media::{KeyframeRequestKind, Mid};
+use str0m::media::Mid;
 use str0m::{IceConnectionState, Rtc};
 
 use crate::config::Egress;
-use crate::hub::egress::Sink;
-use crate::hub::egress::rtcp::ntp;
+use crate::hub::egress::{Asker, Sink};
 use crate::hub::session::crypto::Crypto;
 use crate::hub::session::entropy::Entropy;
 use crate::hub::session::path::Paths;
+use crate::hub::session::receiving::Receiver;
 use crate::hub::session::route::{Place, Route};
 use crate::hub::session::sending::Sender;
 use crate::hub::words::Credentials;
@@ -61,12 +63,12 @@ pub(crate) struct Setup<'a> {
 pub(crate) enum SessionEvent {
     /// ICE and DTLS are done; media may flow.
     Connected,
-    /// A packet of the stream's track number `slot` arrived.
-    Packet { slot: usize, packet: Packet },
-    /// The peer says how the clocks of the stream's track number `slot` are related.
-    Clock { slot: usize, clock: SourceClock },
-    /// The peer needs a keyframe of track number `slot`.
-    KeyframeWished { slot: usize },
+    /// A packet arrived. Layers are counted through all tracks of the stream.
+    Packet { layer: usize, packet: Packet },
+    /// The peer says how the clocks of a layer are related.
+    Clock { layer: usize, clock: SourceClock },
+    /// The peer needs a keyframe of what it gets on this lane.
+    KeyframeWished { lane: usize },
     /// Media goes over a byte stream from now on, or does not any more.
     Carried { over_tcp: bool },
     /// It is over.
@@ -93,7 +95,12 @@ pub(crate) struct Session {
     routed: bool,
     /// Where the peer takes connections over TCP, if it answered our offer; the last one first.
     detours: Vec<SocketAddr>,
-    receives: Vec<(Mid, usize)>,
+    /// Of the layers that the peer sends, counted through all tracks.
+    receives: Vec<Receiver>,
+    /// Once there are keys, if we ask for what is missing ourselves.
+    asker: Option<Asker>,
+    /// Lent to whoever asks.
+    missing: Vec<u64>,
     sends: Vec<Sender>,
     egress: Egress,
     /// Once there are keys, if we seal ourselves.
@@ -139,17 +146,6 @@ impl Session {
             return;
         }
         self.drain(now, events, out);
-    }
-
-    /// Asks the peer for a keyframe of track number `slot`; [`Session::advance`] sends it.
-    pub(crate) fn ask_keyframe(&mut self, slot: usize) {
-        let Some((mid, _)) = self.receives.iter().find(|(_, other)| *other == slot) else {
-            return;
-        };
-        let mid = *mid;
-        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
-            stream.request_keyframe(KeyframeRequestKind::Pli);
-        }
     }
 
     /// Says goodbye: RTCP BYE and DTLS close_notify.
@@ -213,13 +209,15 @@ impl Session {
         }
         // Always taken, so that none is left for the session that is drained next.
         if let Some(exported) = keys::take() {
-            self.open_sink(&exported);
+            self.open_sink(now, &exported);
+            self.open_asker(&exported);
         }
         if self.connected && self.lacks_sink() {
             events.push(SessionEvent::Gone(
                 "the handshake made no keys that media can be sealed with",
             ));
         }
+        self.ask(now, out);
     }
 
     fn translate(&mut self, event: str0m::Event, events: &mut Vec<SessionEvent>) {
@@ -232,37 +230,15 @@ impl Session {
                 use IceConnectionState::{Completed, Connected};
                 self.routed = matches!(state, Connected | Completed);
             }
-            str0m::Event::RtpPacket(packet) => {
-                let mid = packet.header.ext_vals.mid.or_else(|| self.mid_of(&packet));
-                let slot = self.receives.iter().find(|(known, _)| Some(*known) == mid);
-                if let Some((_, slot)) = slot {
-                    let packet = convert::packet(packet);
-                    events.push(SessionEvent::Packet { slot: *slot, packet });
-                }
-            }
             str0m::Event::KeyframeRequest(request) => {
-                if let Some(sender) = self.sends.iter().find(|sender| sender.is_of(request.mid)) {
-                    events.push(SessionEvent::KeyframeWished { slot: sender.slot() });
-                }
-            }
-            str0m::Event::SenderFeedback(feedback) => {
-                let info = &feedback.sender_info;
-                let slot = self.receives.iter().find(|(mid, _)| *mid == feedback.mid);
-                // Who has sent nothing yet does not know what time it is in the stream.
-                if let Some((_, slot)) = slot.filter(|_| info.sender_packet_count > 0) {
-                    let (ntp, rtp) = (ntp::at(info.ntp_time), info.rtp_time.numer() as u32);
-                    let clock = SourceClock { ntp, rtp, heard: feedback.received_at };
-                    events.push(SessionEvent::Clock { slot: *slot, clock });
+                let is_its = |sender: &Sender| sender.is_of(request.mid, request.rid);
+                if let Some(lane) = self.sends.iter().position(is_its) {
+                    events.push(SessionEvent::KeyframeWished { lane });
                 }
             }
             str0m::Event::Closed => events.push(SessionEvent::Gone("the peer closed it")),
-            _ => {}
+            other => self.translate_received(other, events),
         }
-    }
-
-    /// The section of a packet that does not name it: by its SSRC.
-    fn mid_of(&mut self, packet: &str0m::rtp::RtpPacket) -> Option<Mid> {
-        Some(self.rtc.direct_api().stream_rx(&packet.header.ssrc)?.mid())
     }
 }
 

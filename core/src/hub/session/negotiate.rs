@@ -23,6 +23,8 @@ pub(crate) struct Use {
     pub(crate) slot: usize,
     /// The codec, in the variant that the peer offered.
     pub(crate) codec: Codec,
+    /// How many layers of it the peer sends.
+    pub(crate) layers: usize,
 }
 
 impl Plan {
@@ -33,8 +35,9 @@ impl Plan {
         for section in &offer.sections {
             let codec = Codec::choose(&section.codecs).filter(|_| section.sends);
             sections.push(codec.map(|codec| {
-                tracks.push(Track { codec });
-                Use { slot: tracks.len() - 1, codec }
+                let layers = section.rids.len().max(1);
+                tracks.push(Track { codec, layers });
+                Use { slot: tracks.len() - 1, codec, layers }
             }));
         }
         match tracks.is_empty() {
@@ -104,8 +107,8 @@ impl Plan {
         })
     }
 
-    /// The offer with one direction per section, and without simulcast: str0m answers what we
-    /// planned.
+    /// The offer with one direction per section, and with simulcast only if the peer shall send it:
+    /// str0m answers what we planned.
     pub(crate) fn shape(&self, offer: &Description) -> String {
         let mut text = String::with_capacity(offer.text.len() + 64);
         let mut section = None;
@@ -114,7 +117,9 @@ impl Plan {
                 self.close_section(section, offer, &mut text);
                 section = Some(section.map_or(0, |index: usize| index + 1));
             }
-            if !line.is_empty() && !replaced(line) {
+            let used = section.and_then(|index| self.sections.get(index)?.as_ref());
+            let is_layered = self.peer_sends && used.is_some_and(|used| used.layers > 1);
+            if !line.is_empty() && !replaced(line) && (is_layered || !names_layers(line)) {
                 push_line(&mut text, line);
             }
         }
@@ -148,18 +153,20 @@ fn take(section: &Section, tracks: &[Track], taken: &mut [bool]) -> Option<Use> 
         let free = Some(track.kind()) == section.kind && !taken[slot];
         free.then(|| {
             taken[slot] = true;
-            Use { slot, codec }
+            Use { slot, codec, layers: 1 }
         })
     })
 }
 
 fn replaced(line: &str) -> bool {
     matches!(line, "a=sendrecv" | "a=sendonly" | "a=recvonly" | "a=inactive")
-        || line.starts_with("a=simulcast:")
-        || line.starts_with("a=rid:")
         // A lite agent learns where its peer is from the peer's checks; candidates would only grow
         // its tables.
         || line.starts_with("a=candidate:")
+}
+
+fn names_layers(line: &str) -> bool {
+    line.starts_with("a=simulcast:") || line.starts_with("a=rid:")
 }
 
 fn push_line(text: &mut String, line: &str) {
@@ -226,8 +233,8 @@ mod tests {
         Description::parse(&text).unwrap()
     }
 
-    const OPUS: Track = Track { codec: Codec::Opus };
-    const VP8: Track = Track { codec: Codec::Vp8 };
+    const OPUS: Track = Track { codec: Codec::Opus, layers: 1 };
+    const VP8: Track = Track { codec: Codec::Vp8, layers: 1 };
 
     #[test]
     fn a_publisher_sends_one_codec_per_section() {
@@ -248,15 +255,17 @@ mod tests {
         let video_only =
             offer(&[("video", "recvonly", "VP8/90000"), ("video", "recvonly", "VP8/90000")]);
         let plan = Plan::play(&video_only, &[OPUS, VP8]).unwrap();
-        assert_eq!(plan.sections, [Some(Use { slot: 1, codec: Codec::Vp8 }), None]);
+        assert_eq!(plan.sections, [Some(Use { slot: 1, codec: Codec::Vp8, layers: 1 }), None]);
     }
 
     #[test]
     fn a_viewer_without_the_codec_is_told_its_name() {
         let offer =
             offer(&[("audio", "recvonly", "opus/48000/2"), ("video", "recvonly", "VP8/90000")]);
-        let h264 =
-            Track { codec: Codec::H264 { profile_level_id: 0x42e01f, packetization_mode: 1 } };
+        let h264 = Track {
+            codec: Codec::H264 { profile_level_id: 0x42e01f, packetization_mode: 1 },
+            layers: 1,
+        };
         let problem = Plan::play(&offer, &[OPUS, h264]).unwrap_err();
         assert_eq!(problem.status, 406);
         assert!(problem.detail.contains("a browser that decodes H.264"), "{}", problem.detail);

@@ -4,13 +4,15 @@
 use std::time::Instant;
 
 use str0m::format::PayloadParams;
-use str0m::media::{Mid, Pt};
+use str0m::media::{Mid, Pt, Rid};
 use str0m::rtp::{Extension, ExtensionMap, RtpWrite};
 
 use crate::config::Egress;
-use crate::hub::egress::{Exported, ExtensionIds, Sink, Terms, Wish};
-use crate::hub::numbering::{Numbering, SourceTrack};
+use crate::hub::egress::{Exported, ExtensionIds, Line, Sink, Terms, Wish};
+use crate::hub::estimate::Probe;
+use crate::hub::numbering::{Numbering, SourceTrack, Timing};
 use crate::hub::session::entropy::Entropy;
+use crate::hub::session::filter::Filter;
 use crate::hub::session::route::{Place, Route};
 use crate::hub::session::valve::Valve;
 use crate::hub::session::{Session, config, convert};
@@ -19,19 +21,32 @@ use crate::machine::{Carrier, Datagram};
 use crate::media::codec::Codec;
 use crate::media::keyframe;
 use crate::media::packet::{Packet, SourceClock};
-use crate::media::track::{Kind, Track};
+use crate::media::track::Kind;
 use crate::outbox::{Outbox, Way};
 
-/// One track that goes to the peer.
+/// What goes to the peer on one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outlet {
+    /// The number of the track.
+    pub(crate) slot: usize,
+    /// The number of its layer; `None`: whichever is best for the peer.
+    pub(crate) layer: Option<usize>,
+}
+
+/// One lane to the peer.
 pub(super) struct Sender {
-    slot: usize,
+    outlet: Outlet,
     codec: Codec,
     mid: Mid,
+    rid: Option<Rid>,
     pt: Pt,
     first_sequence: u16,
     /// Of what str0m sends.
     numbering: Numbering,
     valve: Valve,
+    filter: Filter,
+    /// How the times of the next source continue those of the present one, if str0m sends.
+    timing: Timing,
 }
 
 impl Sender {
@@ -39,56 +54,62 @@ impl Sender {
         self.pt
     }
 
-    pub(super) fn is_of(&self, mid: Mid) -> bool {
-        self.mid == mid
-    }
-
-    pub(super) fn slot(&self) -> usize {
-        self.slot
+    pub(super) fn is_of(&self, mid: Mid, rid: Option<Rid>) -> bool {
+        self.mid == mid && self.rid == rid
     }
 }
 
 impl Session {
     pub(super) fn add_sender(
         &mut self,
-        slot: usize,
-        track: Track,
-        mid: Mid,
+        outlet: Outlet,
+        codec: Codec,
+        (mid, rid): (Mid, Option<Rid>),
         entropy: &mut Entropy,
     ) -> Result<(), String> {
-        let pt = self.accepted(track, mid)?.pt();
+        let pt = self.accepted(codec, mid)?.pt();
         let first_sequence = entropy.first_sequence();
-        let numbering = Numbering::new(track.codec.clock_rate(), first_sequence);
-        let (codec, valve) = (track.codec, Valve::default());
-        self.sends.push(Sender { slot, codec, mid, pt, first_sequence, numbering, valve });
+        let numbering = Numbering::new(codec.clock_rate(), first_sequence);
+        self.sends.push(Sender {
+            outlet,
+            codec,
+            mid,
+            rid,
+            pt,
+            first_sequence,
+            numbering,
+            valve: Valve::default(),
+            filter: Filter::default(),
+            timing: Timing::Elapsed,
+        });
         if self.egress == Egress::Str0m {
-            self.keep_repairs(mid);
+            self.keep_repairs(mid, rid);
         }
         Ok(())
     }
 
-    /// What the peer has accepted for a track.
-    pub(super) fn accepted(&self, track: Track, mid: Mid) -> Result<PayloadParams, String> {
+    /// What the peer has accepted for a codec.
+    pub(super) fn accepted(&self, codec: Codec, mid: Mid) -> Result<PayloadParams, String> {
         let media = self.rtc.media(mid).ok_or_else(|| format!("there is no section {mid}"))?;
-        let spec = config::spec(track.codec);
+        let spec = config::spec(codec);
         let accepted = self.rtc.codec_config().params().iter().find(|params| {
             params.spec().codec == spec.codec && media.remote_pts().contains(&params.pt())
         });
-        accepted.copied().ok_or_else(|| format!("the peer refused {}", track.codec.name()))
+        accepted.copied().ok_or_else(|| format!("the peer refused {}", codec.name()))
     }
 
     /// How long sent packets can be repeated. No cap on their share: a burst of losses is just
     /// when they are needed, and the cache bounds them.
-    fn keep_repairs(&mut self, mid: Mid) {
+    fn keep_repairs(&mut self, mid: Mid, rid: Option<Rid>) {
         let mut api = self.rtc.direct_api();
-        if let Some(stream) = api.stream_tx_by_mid(mid, None) {
+        if let Some(stream) = api.stream_tx_by_mid(mid, rid) {
             stream.set_rtx_cache(limits::REPAIR_PACKETS, limits::REPAIR_AGE, None);
         }
     }
 
-    /// The slots of the tracks that go to the peer, in the order of their lanes.
-    pub(crate) fn sending(&self) -> impl Iterator<Item = usize> {
-        self.sends.iter().map(Sender::slot)
+    /// What goes to the peer, in the order of the lanes.
+    pub(crate) fn sending(&self) -> impl Iterator<Item = Outlet> {
+        self.sends.iter().map(|sender| sender.outlet)
     }
 
     /// Whether there are no keys for what we should seal.
@@ -112,26 +133,26 @@ impl Session {
     }
 
     /// The handshake has made keys.
-    pub(super) fn open_sink(&mut self, exported: &Exported) {
+    pub(super) fn open_sink(&mut self, now: Instant, exported: &Exported) {
         if self.seals() {
             let terms = (0..self.sends.len()).map(|lane| self.terms(lane)).collect::<Option<_>>();
             let cname = self.credentials.ufrag.clone();
-            self.sink = terms.and_then(|terms| Sink::open(exported, terms, cname));
+            self.sink = terms.and_then(|terms| Sink::open(now, exported, terms, cname));
         }
     }
 
     fn terms(&mut self, lane: usize) -> Option<(Terms, u16)> {
-        let Sender { codec, mid, first_sequence, .. } = self.sends.get(lane)?;
-        let (codec, mid, first_sequence) = (*codec, *mid, *first_sequence);
-        let params = self.accepted(Track { codec }, mid).ok()?;
+        let Sender { codec, mid, rid, first_sequence, .. } = self.sends.get(lane)?;
+        let (codec, mid, rid, first_sequence) = (*codec, *mid, *rid, *first_sequence);
+        let params = self.accepted(codec, mid).ok()?;
         let extensions = extension_ids(self.rtc.media(mid)?.remote_extmap());
         let mut api = self.rtc.direct_api();
-        let stream = api.stream_tx_by_mid(mid, None)?;
+        let stream = api.stream_tx_by_mid(mid, rid)?;
         let repairs = params.resend().zip(stream.rtx());
         let terms = Terms {
-            kind: codec.kind(),
-            clock_rate: codec.clock_rate(),
+            codec,
             mid: mid.to_string(),
+            rid: rid.map(|rid| rid.to_string()),
             payload_type: *params.pt(),
             ssrc: *stream.ssrc(),
             repairs: repairs.map(|(pt, ssrc)| (*pt, *ssrc)),
@@ -140,12 +161,12 @@ impl Session {
         Some((terms, first_sequence))
     }
 
-    /// Sends a packet of track number `slot`, or queues it (see [`Session::queues`]). `false` if
+    /// Sends a packet on a lane, or queues it (see [`Session::queues`]). `false` if
     /// the packet is from before the peer joined, or too much waits on the peer's stream.
     pub(crate) fn write(
         &mut self,
         now: Instant,
-        slot: usize,
+        lane: usize,
         track: SourceTrack,
         packet: &Packet,
         out: &mut Outbox,
@@ -153,15 +174,18 @@ impl Session {
         if !self.connected {
             return false;
         }
-        let sender = self.sends.iter_mut().enumerate().find(|(_, sender)| sender.slot == slot);
-        let Some((lane, sender)) = sender else { return false };
+        let Some(sender) = self.sends.get_mut(lane) else { return false };
         let unsent = self.route.unsent();
         let begins_keyframe = || keyframe::begins(sender.codec, &packet.payload);
         let passes = match sender.codec.kind() {
             Kind::Audio => unsent <= limits::AUDIO_UNSENT,
-            Kind::Video => sender.valve.passes(unsent, packet.timestamp, begins_keyframe),
+            Kind::Video => {
+                let passes = sender.valve.passes(unsent, packet.timestamp, begins_keyframe);
+                sender.filter.passes(sender.codec, packet) && passes
+            }
         };
         if !passes {
+            self.skip(now, lane, track, packet);
             return false;
         }
         match self.egress {
@@ -175,10 +199,40 @@ impl Session {
         }
     }
 
+    /// A packet does not go out. What is missing of sound shall be heard as missing.
+    fn skip(&mut self, now: Instant, lane: usize, track: SourceTrack, packet: &Packet) {
+        let sender = &mut self.sends[lane];
+        match &mut self.sink {
+            _ if sender.codec.kind() == Kind::Audio => {}
+            Some(sink) => sink.skip(now, lane, track, packet),
+            None => {
+                sender.numbering.skip(track, packet.sequence);
+            }
+        }
+    }
+
+    /// A lane gets another layer from its next packet on, whose RTP time is so much behind that of
+    /// the present one, if that is known.
+    pub(crate) fn turn(&mut self, now: Instant, lane: usize, behind: Option<u32>) {
+        let Some(sender) = self.sends.get_mut(lane) else { return };
+        sender.timing = Timing::after(&sender.numbering, behind);
+        if let Some(sink) = &mut self.sink {
+            sink.turn(now, lane, behind);
+        }
+    }
+
+    /// What of its layer a lane gets: temporal layers up to this one, or keyframes alone.
+    pub(crate) fn set_filter(&mut self, lane: usize, temporal: u8, keyframes_only: bool) {
+        if let Some(sender) = self.sends.get_mut(lane) {
+            sender.filter.set(temporal, keyframes_only);
+        }
+    }
+
     fn queue(&mut self, lane: usize, track: SourceTrack, packet: &Packet) -> bool {
         let sender = &mut self.sends[lane];
         let (at, kind) = (packet.arrived, sender.codec.kind());
-        let placed = sender.numbering.place(track, packet.sequence, packet.timestamp, at);
+        let (number, time) = ((track, packet.sequence), packet.timestamp);
+        let placed = sender.numbering.go_on(number, time, sender.timing, at);
         let Some((sequence, timestamp)) = placed else { return false };
         let payload = packet.payload.clone();
         let write = RtpWrite::new(sender.pt, sequence.into(), timestamp, at, payload)
@@ -186,16 +240,15 @@ impl Session {
             .ext_vals(convert::extension_values(&packet.extensions, kind))
             .nackable(kind == Kind::Video);
         let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_tx_by_mid(sender.mid, None) else { return false };
+        let Some(stream) = api.stream_tx_by_mid(sender.mid, sender.rid) else { return false };
         stream.write_rtp(write);
         true
     }
 
-    /// Whether the peer needs a keyframe of track number `slot`, because its stream has drained.
-    pub(crate) fn wishes_keyframe(&mut self, now: Instant, slot: usize) -> bool {
+    /// Whether the peer needs a keyframe on a lane, because its stream has drained.
+    pub(crate) fn wishes_keyframe(&mut self, now: Instant, lane: usize) -> bool {
         let unsent = self.route.unsent();
-        let sender = self.sends.iter_mut().find(|sender| sender.slot == slot);
-        sender.is_some_and(|sender| sender.valve.wishes(now, unsent))
+        self.sends.get_mut(lane).is_some_and(|sender| sender.valve.wishes(now, unsent))
     }
 
     /// Whether a sender report is due.
@@ -203,7 +256,7 @@ impl Session {
         self.sink.as_ref().is_some_and(|sink| sink.reports(now))
     }
 
-    /// Sends a sender report. `clocks` are those of the tracks' sources, by their number.
+    /// Sends a sender report. `clocks` are those of the lanes' sources.
     pub(crate) fn report(
         &mut self,
         now: Instant,
@@ -211,8 +264,7 @@ impl Session {
         out: &mut Outbox,
     ) {
         let (Some(sink), Some(way)) = (&mut self.sink, way(&self.route)) else { return };
-        let sends = &self.sends;
-        sink.report(now, |lane| clocks(sends.get(lane)?.slot), &way, out);
+        sink.report(now, clocks, &way, out);
     }
 
     /// Whether this datagram is feedback on what we seal (RFC 7983 section 7).
@@ -235,17 +287,43 @@ impl Session {
         }
     }
 
-    /// Sends a packet once more, unless the peer's stream has enough to do.
+    /// How many lanes of sound and of video go to the peer.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let sounds = self.sends.iter().filter(|s| s.codec.kind() == Kind::Audio).count();
+        (sounds as u64, (self.sends.len() - sounds) as u64)
+    }
+
+    /// Whether a lane goes on with a keyframe only, although nothing stops it any more; once in a
+    /// while, since it is to be asked for then.
+    pub(crate) fn awaits_keyframe(&mut self, now: Instant, lane: usize) -> bool {
+        self.sends.get_mut(lane).is_some_and(|sender| sender.filter.wishes(now))
+    }
+
+    /// What the peer's line takes, if it is known. A byte stream shows by itself when it is full.
+    pub(crate) fn line(&mut self, now: Instant) -> Option<Line> {
+        let (sink, way) = (self.sink.as_mut()?, way(&self.route)?);
+        let line = sink.line(now, &way)?;
+        Some(Line { is_limited: line.is_limited && way.carrier == Carrier::Udp, ..line })
+    }
+
+    /// What to send to find out whether it takes so many bits a second.
+    pub(crate) fn probe(&mut self, now: Instant, wanted: u64) -> Option<Probe> {
+        self.sink.as_mut()?.probe(now, wanted)
+    }
+
+    /// Sends a packet once more on a lane (to probe the line, if so), unless the peer's stream has
+    /// enough to do.
     pub(crate) fn repeat(
         &mut self,
-        lane: usize,
+        now: Instant,
+        lane: (usize, bool),
         track: SourceTrack,
         packet: &Packet,
         out: &mut Outbox,
     ) -> bool {
         let congested = self.route.unsent() > limits::VIDEO_UNSENT;
         let (Some(sink), Some(way)) = (&mut self.sink, way(&self.route)) else { return false };
-        !congested && sink.repeat(lane, track, packet, &way, out)
+        !congested && sink.repeat(now, lane, track, packet, &way, out)
     }
 }
 
@@ -263,5 +341,8 @@ fn extension_ids(map: &ExtensionMap) -> ExtensionIds {
         captured: id(Extension::AbsoluteCaptureTime),
         audio_level: id(Extension::AudioLevel),
         rotation: id(Extension::VideoOrientation),
+        rid: id(Extension::RtpStreamId),
+        repaired: id(Extension::RepairedRtpStreamId),
+        transport: id(Extension::TransportSequenceNumber),
     }
 }

@@ -1,0 +1,59 @@
+//! Writes one packet into the outbox's slab, sealed. It knows neither lanes nor what packets are
+//! for.
+
+use std::time::Instant;
+
+use super::header::Header;
+use super::srtp::{LineId, Sealer};
+use crate::hub::estimate::Estimator;
+
+/// What packets to one peer are written with.
+pub(super) struct Pen<'s> {
+    pub(super) now: Instant,
+    pub(super) sealer: &'s mut Sealer,
+    /// `None`: the peer does not tell what arrives.
+    pub(super) estimator: Option<&'s mut Estimator>,
+    /// Whether the packet is there to find out what the peer's line takes.
+    pub(super) probes: bool,
+    pub(super) slab: &'s mut Vec<u8>,
+}
+
+/// What a packet holds behind its header.
+pub(super) struct Body<'p> {
+    pub(super) prefix: &'p [u8],
+    pub(super) payload: &'p [u8],
+}
+
+impl Pen<'_> {
+    /// Writes a packet behind what is in the slab, with its payload as `shown` changes it; nothing
+    /// if it cannot be sealed.
+    pub(super) fn put(
+        &mut self,
+        (line, index): (LineId, u64),
+        mut header: Header,
+        body: Body<'_>,
+        shown: impl FnOnce(&mut [u8]),
+    ) -> bool {
+        let start = self.slab.len();
+        let rest = body.prefix.len() + body.payload.len() + self.sealer.overhead();
+        let length = header.finish().len();
+        if let Some(estimator) = self.estimator.as_deref_mut().filter(|_| header.is_counted()) {
+            let bytes = length + rest;
+            header.count(match self.probes {
+                false => estimator.sent(self.now, bytes),
+                true => estimator.sent_probe(self.now, bytes),
+            });
+        }
+        self.slab.extend_from_slice(header.finish());
+        self.slab.extend_from_slice(body.prefix);
+        let payload = self.slab.len();
+        self.slab.extend_from_slice(body.payload);
+        shown(&mut self.slab[payload..]);
+        self.slab.resize(start + length + rest, 0);
+        let sealed = self.sealer.seal(line, index, length, &mut self.slab[start..]);
+        if !sealed {
+            self.slab.truncate(start);
+        }
+        sealed
+    }
+}

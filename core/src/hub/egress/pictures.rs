@@ -1,0 +1,191 @@
+//! How VP8 numbers the pictures of one lane, once that is not as its source does: the numbers go on
+//! without a gap when pictures are left out or another layer comes (RFC 7741 section 4.2). It knows
+//! no packet but its payload.
+
+use std::time::Instant;
+
+use crate::hub::numbering::{Numbering, SourceTrack, Timing};
+use crate::media::codec::Codec;
+use crate::media::temporal::{Picture, rewrite, vp8_picture};
+
+/// The pictures' numbers of one lane.
+#[derive(Debug)]
+pub(super) enum Pictures {
+    /// The codec has none.
+    None,
+    /// The source's own: nothing was left out so far.
+    Source(Latest),
+    /// The lane's own.
+    Lane(Box<(Latest, Numbers)>),
+}
+
+/// The latest picture of the present source, and of the one before it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Latest([Option<Known>; 2]);
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    track: SourceTrack,
+    /// Its number, without wraps.
+    number: u64,
+    /// Its TL0PICIDX.
+    base: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Numbers {
+    /// TL0PICIDX takes the place of a timestamp.
+    numbering: Numbering,
+    /// The lane's TL0PICIDX of the latest picture.
+    base: u32,
+}
+
+impl Latest {
+    fn extended(&self, track: SourceTrack, picture: Picture) -> u64 {
+        let known = self.0.iter().flatten().find(|known| known.track == track);
+        picture.extended(known.map(|known| known.number))
+    }
+
+    /// Notes a picture, and returns its number.
+    fn note(&mut self, track: SourceTrack, picture: Picture) -> u64 {
+        let (number, base) = (self.extended(track, picture), base_index(picture));
+        match &mut self.0[0] {
+            Some(latest) if latest.track == track && latest.number >= number => {}
+            Some(latest) if latest.track == track => *latest = Known { track, number, base },
+            _ => self.0 = [Some(Known { track, number, base }), self.0[0]],
+        }
+        number
+    }
+}
+
+impl Pictures {
+    pub(super) fn new(codec: Codec) -> Self {
+        if codec == Codec::Vp8 { Pictures::Source(Latest::default()) } else { Pictures::None }
+    }
+
+    /// From here on the source's own numbers do not do any more.
+    pub(super) fn begin(&mut self, now: Instant) {
+        let Pictures::Source(latest) = *self else { return };
+        let [Some(Known { track, number, base }), _] = latest.0 else { return };
+        let mut numbering = Numbering::new(1, (number % (1 << 15)) as u16);
+        numbering.go_on((track, number), base, Timing::Elapsed, now);
+        *self = Pictures::Lane(Box::new((latest, Numbers { numbering, base })));
+    }
+
+    /// A packet of the lane's present source goes out.
+    pub(super) fn write(&mut self, track: SourceTrack, payload: &[u8], now: Instant) {
+        if matches!(self, Pictures::None) {
+            return;
+        }
+        let Some(picture) = vp8_picture(payload) else { return };
+        match self {
+            Pictures::None => {}
+            Pictures::Source(latest) => _ = latest.note(track, picture),
+            Pictures::Lane(own) => {
+                let (latest, Numbers { numbering, base }) = &mut **own;
+                let number = latest.note(track, picture);
+                let index = base_index(picture);
+                let timing = Timing::Exact((*base + 1).wrapping_sub(index));
+                if let Some((_, shown)) = numbering.go_on((track, number), index, timing, now) {
+                    *base = shown;
+                }
+            }
+        }
+    }
+
+    /// A packet of the lane's present source is left out.
+    pub(super) fn skip(&mut self, track: SourceTrack, payload: &[u8], now: Instant) {
+        self.begin(now);
+        if let Pictures::Lane(own) = self
+            && let Some(picture) = vp8_picture(payload)
+        {
+            let (latest, Numbers { numbering, .. }) = &mut **own;
+            let number = latest.note(track, picture);
+            numbering.skip(track, number);
+        }
+    }
+
+    /// Writes the lane's numbers into a copy of a payload that went out, or goes out again.
+    pub(super) fn show(&self, track: SourceTrack, payload: &mut [u8]) {
+        let Pictures::Lane(own) = self else { return };
+        let (latest, Numbers { numbering, .. }) = &**own;
+        let Some(picture) = vp8_picture(payload) else { return };
+        let (number, index) = (latest.extended(track, picture), base_index(picture));
+        if let Some((shown, base)) = numbering.find(track, number, index) {
+            let id_shift = (shown as u16).wrapping_sub(picture.id);
+            rewrite(payload, picture, id_shift, base.wrapping_sub(index) as u8);
+        }
+    }
+}
+
+fn base_index(picture: Picture) -> u32 {
+    picture.tl0.map_or(0, |tl0| tl0.index.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A payload of one picture: its number of 15 bits, TL0PICIDX, temporal layer.
+    fn payload(id: u16, base: u8, layer: u8) -> Vec<u8> {
+        let [high, low] = (id | 0x8000).to_be_bytes();
+        vec![0x90, 0xe0, high, low, base, layer << 6, 7, 7]
+    }
+
+    struct Lane(Pictures, Instant);
+
+    impl Lane {
+        fn new() -> Self {
+            Lane(Pictures::new(Codec::Vp8), Instant::now())
+        }
+
+        fn write(&mut self, track: SourceTrack, id: u16, base: u8) -> (u16, u8) {
+            self.0.write(track, &payload(id, base, 0), self.1);
+            self.shown(track, id, base)
+        }
+
+        fn shown(&self, track: SourceTrack, id: u16, base: u8) -> (u16, u8) {
+            let mut payload = payload(id, base, 0);
+            self.0.show(track, &mut payload);
+            let picture = vp8_picture(&payload).unwrap();
+            (picture.id, picture.tl0.unwrap().index)
+        }
+
+        fn skip(&mut self, track: SourceTrack, id: u16, base: u8) {
+            self.0.skip(track, &payload(id, base, 2), self.1);
+        }
+    }
+
+    #[test]
+    fn a_source_of_which_nothing_is_left_out_keeps_its_numbers() {
+        let mut lane = Lane::new();
+        assert_eq!(lane.write(1, 32_767, 255), (32_767, 255));
+        assert_eq!(lane.write(1, 0, 0), (0, 0));
+    }
+
+    #[test]
+    fn numbers_close_up_over_what_is_left_out_and_repairs_look_as_before() {
+        let mut lane = Lane::new();
+        lane.write(1, 32_766, 254);
+        lane.skip(1, 32_767, 254);
+        lane.skip(1, 32_767, 254);
+        assert_eq!(lane.write(1, 0, 255), (32_767, 255));
+        assert_eq!(lane.write(1, 0, 255), (32_767, 255), "another packet of it");
+        lane.skip(1, 1, 255);
+        assert_eq!(lane.write(1, 2, 0), (0, 0));
+        assert_eq!(lane.shown(1, 0, 255), (32_767, 255));
+        assert_eq!(lane.shown(1, 32_766, 254), (32_766, 254));
+    }
+
+    #[test]
+    fn another_layer_goes_on_where_the_last_one_stopped() {
+        let mut lane = Lane::new();
+        lane.write(1, 100, 10);
+        lane.write(1, 101, 11);
+        lane.0.begin(lane.1);
+        assert_eq!(lane.write(2, 7, 200), (102, 12));
+        assert_eq!(lane.write(2, 8, 201), (103, 13));
+        assert_eq!(lane.shown(1, 101, 11), (101, 11), "a repair from before");
+        assert_eq!(lane.write(3, 30_000, 0), (104, 14));
+    }
+}

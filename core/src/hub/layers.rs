@@ -1,0 +1,179 @@
+//! Which layer of a track each sink gets, and the change from one to another at a keyframe. What is
+//! best for a viewer says `choice`; it does not know packets.
+
+use std::time::Instant;
+
+use crate::hub::choice::{Cap, Choice, Layer, Mode, Situation};
+use crate::hub::demux::SessionKey;
+use crate::hub::egress::Line;
+use crate::hub::fanout::SinkId;
+use crate::hub::session::Session;
+use crate::hub::session::sending::Outlet;
+use crate::hub::streams::TrackId;
+use crate::hub::{Hub, Timer};
+use crate::limits;
+use crate::media::packet::SourceClock;
+
+/// What a sink gets.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    current: Option<TrackId>,
+    /// The layer that it gets from its next keyframe on.
+    next: Option<TrackId>,
+    cap: Cap,
+    choice: Choice,
+}
+
+impl Watch {
+    /// The layer that goes to the sink now.
+    pub(super) fn current(&self) -> Option<TrackId> {
+        self.current
+    }
+}
+
+/// How a viewer's line is shared: sound first, the rest by all videos alike.
+struct Budget {
+    /// What is left for video.
+    line: Line,
+    sound: u64,
+    videos: u64,
+}
+
+impl Budget {
+    fn of(session: &mut Session, now: Instant) -> Self {
+        let unknown = Line { bitrate: u64::MAX, is_congested: false, is_limited: false };
+        let mut line = session.line(now).unwrap_or(unknown);
+        let (sounds, videos) = session.counts();
+        let sound = sounds * limits::SOUND;
+        line.bitrate = line.bitrate.saturating_sub(sound);
+        Budget { line, sound, videos: videos.max(1) }
+    }
+
+    /// What the line must take so that each video gets so much.
+    fn whole(&self, video: u64) -> u64 {
+        self.sound + video.saturating_mul(self.videos)
+    }
+}
+
+impl Hub {
+    /// The layer that a sink begins with, or goes on with if it gets one already.
+    pub(super) fn first_layer(
+        &mut self,
+        now: Instant,
+        sink: SinkId,
+        outlet: Outlet,
+    ) -> Option<TrackId> {
+        let member = &self.sessions[sink.session];
+        let mut layers = self.streams.layers_for(&member.stream, sink.session, outlet.slot);
+        let current = member.watches[sink.lane].current;
+        if current.is_some_and(|current| layers.contains(&current)) {
+            return current;
+        }
+        self.sessions[sink.session].watches[sink.lane].next = None;
+        let first = match outlet.layer {
+            Some(layer) => layers.nth(layer),
+            None => self.best_layer(now, sink, outlet).or_else(|| layers.next()),
+        };
+        self.sessions[sink.session].watches[sink.lane].current = first;
+        first
+    }
+
+    /// The layers of a viewer are looked at soon, and again and again.
+    pub(super) fn choose_soon(&mut self, now: Instant, key: SessionKey) {
+        self.timers.set(Timer::Choose(key), now + limits::DECISION);
+    }
+
+    /// Looks whether other layers are better for a viewer now, and whether its line may take more.
+    pub(super) fn choose(&mut self, now: Instant, key: SessionKey) {
+        let session = &mut self.sessions[key].session;
+        let outlets: Vec<(usize, Outlet)> = session.sending().enumerate().collect();
+        let mut wanted = None;
+        for (lane, outlet) in outlets.into_iter().filter(|(_, outlet)| outlet.layer.is_none()) {
+            let sink = SinkId { session: key, lane };
+            let best = self.best_layer(now, sink, outlet);
+            let watch = &self.sessions[key].watches[lane];
+            if let Some(track) = best.filter(|_| watch.current.is_some()) {
+                wanted = watch.choice.wanted().map(|rate| (sink, rate)).or(wanted);
+                self.turn_to(sink, track);
+                self.reopen(now, sink, track);
+            }
+        }
+        self.choose_soon(now, key);
+        let budget = Budget::of(&mut self.sessions[key].session, now);
+        if let Some((sink, rate)) = wanted.filter(|_| self.sessions[key].probing.is_none()) {
+            let wanted = budget.whole(rate);
+            if let Some(probe) = self.sessions[key].session.probe(now, wanted) {
+                self.begin_probe(now, sink, probe);
+            }
+        }
+    }
+
+    /// A picture that was stopped shall go on, for which it needs a keyframe.
+    fn reopen(&mut self, now: Instant, sink: SinkId, track: TrackId) {
+        if self.sessions[sink.session].session.awaits_keyframe(now, sink.lane) {
+            self.road.wish(track);
+        }
+    }
+
+    /// The layer that is best for a viewer now.
+    fn best_layer(&mut self, now: Instant, sink: SinkId, outlet: Outlet) -> Option<TrackId> {
+        let member = &mut self.sessions[sink.session];
+        let ids = self.streams.layers_for(&member.stream, sink.session, outlet.slot);
+        let mut all: Vec<(TrackId, Layer)> =
+            ids.map(|track| (track, self.road.measured(now, track))).collect();
+        all.sort_by_key(|(_, layer)| (layer.height, layer.bitrate));
+        let layers: Vec<Layer> = all.iter().map(|(_, layer)| *layer).collect();
+        let Budget { line, videos, .. } = Budget::of(&mut member.session, now);
+        let watch = &mut member.watches[sink.lane];
+        let situation = Situation {
+            layers: &layers,
+            estimate: line.bitrate / videos,
+            cap: watch.cap,
+            is_congested: line.is_congested,
+            is_limited: line.is_limited,
+            is_probed: false,
+        };
+        let target = watch.choice.decide(now, &situation);
+        let keyframes_only = target.mode == Mode::KeyframesOnly;
+        member.session.set_filter(sink.lane, target.temporal, keyframes_only);
+        target.layer.map(|layer| all[layer].0)
+    }
+
+    /// A sink shall get another layer from its next keyframe on.
+    fn turn_to(&mut self, sink: SinkId, track: TrackId) {
+        let watch = &mut self.sessions[sink.session].watches[sink.lane];
+        let next = (watch.current != Some(track)).then_some(track);
+        let before = std::mem::replace(&mut watch.next, next);
+        if let Some(before) = before.filter(|_| before != next) {
+            self.road.forget_change(before, sink);
+        }
+        if let Some(next) = next {
+            self.road.await_keyframe(next, sink);
+        }
+    }
+
+    /// A keyframe of a layer begins: who waits for it gets this layer from here on.
+    pub(super) fn change_layers(&mut self, now: Instant, track: TrackId) {
+        while let Some(sink) = self.road.next_change(track) {
+            let member = &mut self.sessions[sink.session];
+            let watch = &mut member.watches[sink.lane];
+            watch.next = None;
+            let Some(before) = watch.current.replace(track) else { continue };
+            let clock = |track| self.road.history(track)?.clock();
+            let behind = self
+                .codec_of(track)
+                .and_then(|codec| Some(behind(clock(before)?, clock(track)?, codec.clock_rate())));
+            self.sessions[sink.session].session.turn(now, sink.lane, behind);
+            self.road.starts.give_up(sink, before);
+            self.timers.clear(Timer::CatchUp(sink, before));
+            self.road.change(before, track, sink);
+        }
+    }
+}
+
+/// How much later in RTP time one source is than another at the same moment.
+fn behind(one: SourceClock, other: SourceClock, clock_rate: u32) -> u32 {
+    let since = one.ntp.wrapping_sub(other.ntp) as i64;
+    let ticks = (i128::from(since) * i128::from(clock_rate)) >> 32;
+    one.rtp.wrapping_sub(other.rtp).wrapping_sub(ticks as u32)
+}

@@ -18,7 +18,8 @@ function start(/** @type {string} */ streamName) {
   const stream = session.createStream({ name: streamName, display: remote });
   const show = () => {
     const offline = stream.state === STATE.PENDING && session.state === STATE.DISCONNECTED;
-    present(offline ? STATE.DISCONNECTED : stream.state);
+    const starved = stream.quality?.paused ?? false;
+    present(offline ? STATE.DISCONNECTED : stream.state, starved);
   };
   for (const source of [session, stream]) {
     source.on('state', show);
@@ -27,22 +28,36 @@ function start(/** @type {string} */ streamName) {
       show();
     });
   }
+  stream.on('quality', show);
   stream.on('path', (path) => showPath('path', path));
   show();
   stream.play();
 }
 
-/** @param {import('../sdk/events.js').State} state */
-function present(state) {
+/**
+ * @param {import('../sdk/events.js').State} state
+ * @param {boolean} starved whether the line is too slow for the picture
+ */
+function present(state, starved) {
   const playing = state === STATE.PLAYING;
   const waiting = state === STATE.WAITING;
   if (playing || waiting) trouble = '';
   showState(state);
-  element('message').textContent = waiting
-    ? `${name} starts by itself as soon as it is published.`
-    : trouble;
-  element('status').classList.toggle('quiet', playing);
+  element('message').textContent = message(state, starved);
+  element('status').classList.toggle('quiet', playing && !starved);
   showUnmute();
+}
+
+/**
+ * @param {import('../sdk/events.js').State} state
+ * @param {boolean} starved
+ */
+function message(state, starved) {
+  if (state === STATE.WAITING) return `${name} starts by itself as soon as it is published.`;
+  if (state === STATE.PLAYING && starved) {
+    return 'Your line is too slow for the picture at the moment: the sound goes on.';
+  }
+  return trouble;
 }
 
 function showUnmute() {

@@ -6,6 +6,7 @@ export class Display {
   #world;
   #video;
   #ours;
+  #stopWatching = () => {};
   /** @type {MediaStream | null} */
   #shown = null;
 
@@ -20,6 +21,17 @@ export class Display {
       this.#ours ? element.appendChild(document.createElement('video')) : element
     );
     this.#video.playsInline = true;
+  }
+
+  /** How many lines of a picture can be seen; 0: none, or nobody knows. */
+  get lines() {
+    return Math.round(this.#video.clientHeight * this.#world.pixelRatio()) || 0;
+  }
+
+  /** @param {() => void} onResize called when the picture's size on the page has changed */
+  watchSize(onResize) {
+    this.#stopWatching();
+    this.#stopWatching = this.#world.watchSize(this.#video, onResize);
   }
 
   /**
@@ -49,6 +61,7 @@ export class Display {
   }
 
   remove() {
+    this.#stopWatching();
     this.clear();
     if (this.#ours) this.#video.remove();
   }

@@ -153,6 +153,14 @@ export class Peer extends Emitter {
     return figures;
   }
 
+  /**
+   * A viewer gets no more than it can make use of.
+   * @param {{height?: number, layer?: number}} bounds
+   */
+  prefer(bounds) {
+    if (this.session) this.link.send({ type: 'layer', session: this.session, ...bounds });
+  }
+
   /** Ends the session on the node as well. */
   stop() {
     if (!this.#closed && this.session) this.link.send({ type: 'stop', session: this.session });

@@ -17,6 +17,9 @@ import { Timers } from './timers.js';
  * @property {string} [fragment]
  * @property {string} [state]
  * @property {string} [reason]
+ * @property {number} [layer]
+ * @property {number} [layers]
+ * @property {boolean} [paused]
  * @property {string} [node]
  * @property {RTCIceServer[]} [iceServers]
  * @property {number} [iceServersTtl] seconds

@@ -26,10 +26,19 @@ import { Timers } from './timers.js';
  * @property {string} [token] instead of the session's
  */
 
+/**
+ * @typedef {object} Quality how a viewer gets the video of a stream
+ * @property {number} layer which layer, counted from the smallest
+ * @property {number} layers of how many
+ * @property {boolean} paused whether the line has room for single pictures alone
+ */
+
+/** A window that is dragged changes its size with every frame. */
+const SETTLED_MS = 250;
 /** So that all viewers of a stream do not come back in the same instant. */
 const SPREAD_MS = 500;
 
-/** Emits `state`, each state by its name, `path` when that changes, and `error`. */
+/** Emits `state`, each state by its name, `path` and `quality` when they change, and `error`. */
 export class Stream extends Stateful {
   #world;
   #session;
@@ -51,6 +60,11 @@ export class Stream extends Stateful {
   #attempt = 0;
   /** @type {import('./stats.js').Path} */
   #path = '';
+  /** @type {Quality | null} */
+  #quality = null;
+  /** The best layer that is wanted. @type {number | undefined} */
+  #layer;
+  #cancelResize = () => {};
 
   /**
    * @param {World} world
@@ -73,6 +87,17 @@ export class Stream extends Stateful {
   /** How media gets through, '' while that is unknown. */
   get path() {
     return this.#path;
+  }
+
+  /** How the video comes, if there is a choice or none fits. @returns {Quality | null} */
+  get quality() {
+    return this.#quality;
+  }
+
+  /** @param {number} [layer] the best one that is wanted, from the smallest; without it, the best */
+  setLayer(layer) {
+    this.#layer = layer;
+    this.#prefer();
   }
 
   async publish() {
@@ -132,7 +157,9 @@ export class Stream extends Stateful {
   }
 
   /** @param {Message} message what a node pushed to the session */
-  receive({ type, stream, session, state, reason = '' }) {
+  receive(message) {
+    const { type, stream, session, state, reason = '' } = message;
+    const { layer = 0, layers = 1, paused = false } = message;
     if (type === 'published' && stream === this.name && this.state === STATE.WAITING) {
       this.#retries.after(this.#world.random() * SPREAD_MS, () => {
         if (this.state === STATE.WAITING) this.#renew();
@@ -140,6 +167,7 @@ export class Stream extends Stateful {
     }
     const peer = [this.#peer, this.#next].find((each) => each?.session === session);
     if (!session || !peer) return;
+    if (type === 'quality' && peer === this.#peer) this.#see({ layer, layers, paused });
     if (type === 'renegotiate') this.#renew();
     if (type === 'ended') this.#ended(peer, reason);
     if (type === 'status') this.enter(state === 'waiting' ? STATE.WAITING : STATE.PLAYING);
@@ -152,6 +180,7 @@ export class Stream extends Stateful {
     this.#retries.restart();
     const { display } = this.#options;
     this.#display = display ? new Display(this.#world, display) : null;
+    if (role === 'play') this.#display?.watchSize(() => this.#resized());
     this.#session.join(this);
     this.enter(STATE.PENDING);
   }
@@ -229,9 +258,29 @@ export class Stream extends Stateful {
     this.#peer?.stop();
     this.#use(peer);
     this.#next = null;
+    this.#quality = null;
+    this.#prefer();
     this.#retries.succeed();
     this.#session.sweep();
     this.enter(playing ? STATE.PLAYING : STATE.PUBLISHING);
+  }
+
+  /** Tells the node what this viewer can make use of. */
+  #prefer() {
+    if (this.#role !== 'play') return;
+    const lines = this.#display?.lines ?? 0;
+    this.#peer?.prefer({ ...(lines > 0 && { height: lines }), layer: this.#layer });
+  }
+
+  #resized() {
+    this.#cancelResize();
+    this.#cancelResize = this.#timers.after(SETTLED_MS, () => this.#prefer());
+  }
+
+  /** @param {Quality} quality */
+  #see(quality) {
+    this.#quality = quality;
+    this.emit('quality', quality, this);
   }
 
   /** @param {Peer | null} peer */

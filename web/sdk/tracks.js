@@ -12,6 +12,17 @@ const H264_PROFILE = '42e01f';
 /** Repairs and resilience that travel beside the codec proper. */
 const HELPERS = new Set(['video/rtx', 'video/red', 'video/ulpfec', 'video/flexfec-03']);
 
+/** Codecs of which browsers send several pictures at once, each on a stream of its own. */
+const LAYERED = new Set(['VP8', 'H264']);
+/** Lines of a camera's picture from which on layers of a quarter and of a half are worth it. */
+const LAYERED_LINES = 540;
+/** From the smallest on; of three frame rates in each, the lower two go without the rest. */
+const LAYERS = [
+  { rid: '0', scaleResolutionDownBy: 4, maxBitrate: 160_000, scalabilityMode: 'L1T3' },
+  { rid: '1', scaleResolutionDownBy: 2, maxBitrate: 600_000, scalabilityMode: 'L1T3' },
+  { rid: '2', scaleResolutionDownBy: 1, maxBitrate: 2_500_000, scalabilityMode: 'L1T3' },
+];
+
 /**
  * @param {World} world
  * @param {RTCPeerConnection} connection
@@ -24,12 +35,25 @@ export async function addSenders(world, connection, source, codec) {
     const transceiver = connection.addTransceiver(track, {
       direction: 'sendonly',
       streams: [source],
+      ...layers(track, codec),
     });
     turnOnCaptureTime(transceiver);
     if (track.kind !== 'video') continue;
     transceiver.setCodecPreferences(codecPreferences(world.senderCodecs('video'), codec));
     await balanceDegradation(transceiver.sender);
   }
+}
+
+/**
+ * Viewers on narrow lines, or with small windows, get the smaller pictures of a large camera.
+ * @param {MediaStreamTrack} track
+ * @param {string} codec
+ * @returns {RTCRtpTransceiverInit}
+ */
+function layers(track, codec) {
+  const lines = track.kind === 'video' ? (track.getSettings?.().height ?? 0) : 0;
+  const layered = lines >= LAYERED_LINES && LAYERED.has(codec.toUpperCase());
+  return layered ? { sendEncodings: LAYERS.map((layer) => ({ ...layer })) } : {};
 }
 
 /**

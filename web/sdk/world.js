@@ -13,6 +13,8 @@
  * @property {MediaDevices | undefined} mediaDevices missing on pages that are not secure
  * @property {string} location the page's own address
  * @property {(kind: string) => RTCRtpCodec[]} senderCodecs
+ * @property {(element: Element, action: () => void) => () => void} watchSize until the result is called
+ * @property {() => number} pixelRatio
  */
 
 /** @returns {World} */
@@ -28,6 +30,12 @@ export function browserWorld() {
     random: Math.random,
     mediaDevices: navigator.mediaDevices,
     location: location.href,
+    watchSize: (element, action) => {
+      const observer = new ResizeObserver(action);
+      observer.observe(element);
+      return () => observer.disconnect();
+    },
+    pixelRatio: () => devicePixelRatio,
     senderCodecs: (kind) => RTCRtpSender.getCapabilities(kind)?.codecs ?? [],
   };
 }

@@ -169,6 +169,10 @@ impl Director {
             Event::Connected { session } => self.session_connected(session, desk),
             Event::Carried { session, over_tcp } => self.relay_carried(session, over_tcp, desk),
             Event::Published { session, tracks } => self.published(session, tracks, desk),
+            Event::Seen { session, quality } => {
+                let message = |resource: &str| signal::message::quality(resource, quality);
+                self.tell_viewer(session, desk, message);
+            }
             Event::Quiet { session, quiet } => self.session_quiet(session, quiet, desk),
             Event::Ended { session, why } => self.session_ended(session, why, desk),
         }

@@ -133,6 +133,12 @@ impl Director {
                 self.connections.tell(connection, &message, desk.out);
                 Ok(())
             }
+            ClientMessage::Layer { session, height, layer } => {
+                self.adopt(connection, &session)?;
+                let session = self.find(&session)?;
+                desk.commands.push(Command::Prefer { session, height, layer });
+                Ok(())
+            }
             ClientMessage::Forget { stream } => {
                 if let Some(stream) = StreamName::parse(&stream) {
                     self.connections.forget(connection, &stream);

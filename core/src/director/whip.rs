@@ -282,7 +282,7 @@ impl Director {
     }
 
     /// Tells a viewer something about its session; `false` if it cannot be told.
-    fn tell_viewer(
+    pub(super) fn tell_viewer(
         &mut self,
         viewer: SessionId,
         desk: &mut Desk<'_>,

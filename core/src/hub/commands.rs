@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::http::Problem;
+use crate::hub::choice::Cap;
 use crate::hub::demux::SessionKey;
 use crate::hub::session::negotiate::Plan;
 use crate::hub::session::path::Paths;
@@ -46,6 +47,11 @@ impl Hub {
             Command::Restart { session, credentials, ticket } => {
                 let result = self.restart(now, session, &credentials, events, out);
                 events.push(Event::Restarted { ticket, result });
+            }
+            Command::Prefer { session, height, layer } => {
+                if let Some(key) = self.key_of(Some(session)) {
+                    self.prefer(now, key, Cap { height, layer });
+                }
             }
             Command::Close { session, why } => {
                 if let Some(key) = self.key_of(Some(session)) {

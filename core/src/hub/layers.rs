@@ -10,6 +10,7 @@ use crate::hub::fanout::SinkId;
 use crate::hub::session::Session;
 use crate::hub::session::sending::Outlet;
 use crate::hub::streams::TrackId;
+use crate::hub::words::{Event, Quality};
 use crate::hub::{Hub, Timer};
 use crate::limits;
 use crate::media::packet::SourceClock;
@@ -22,6 +23,9 @@ pub(super) struct Watch {
     next: Option<TrackId>,
     cap: Cap,
     choice: Choice,
+    /// How the sink gets it, and what its viewer was told last.
+    quality: Option<Quality>,
+    told: Option<Quality>,
 }
 
 impl Watch {
@@ -84,7 +88,7 @@ impl Hub {
     }
 
     /// Looks whether other layers are better for a viewer now, and whether its line may take more.
-    pub(super) fn choose(&mut self, now: Instant, key: SessionKey) {
+    pub(super) fn choose(&mut self, now: Instant, key: SessionKey, events: &mut Vec<Event>) {
         let session = &mut self.sessions[key].session;
         let outlets: Vec<(usize, Outlet)> = session.sending().enumerate().collect();
         let mut wanted = None;
@@ -97,6 +101,7 @@ impl Hub {
                 self.turn_to(sink, track);
                 self.reopen(now, sink, track);
             }
+            self.tell_quality(sink, events);
         }
         self.choose_soon(now, key);
         let budget = Budget::of(&mut self.sessions[key].session, now);
@@ -105,6 +110,24 @@ impl Hub {
             if let Some(probe) = self.sessions[key].session.probe(now, wanted) {
                 self.begin_probe(now, sink, probe);
             }
+        }
+    }
+
+    /// A viewer can make use of no more than this.
+    pub(super) fn prefer(&mut self, now: Instant, key: SessionKey, cap: Cap) {
+        self.sessions[key].watches.iter_mut().for_each(|watch| watch.cap = cap);
+        self.timers.hasten(Timer::Choose(key), now);
+    }
+
+    /// Tells of a viewer's video if it gets it otherwise than before, and not as well as can be.
+    fn tell_quality(&mut self, sink: SinkId, events: &mut Vec<Event>) {
+        let member = &mut self.sessions[sink.session];
+        let watch = &mut member.watches[sink.lane];
+        let Some(quality) = watch.quality.filter(|_| watch.next.is_none()) else { return };
+        let is_best = !quality.is_paused && quality.layers == 1;
+        let told = watch.told.replace(quality);
+        if told != Some(quality) && (told.is_some() || !is_best) {
+            events.push(Event::Seen { session: member.id, quality });
         }
     }
 
@@ -134,8 +157,10 @@ impl Hub {
             is_probed: false,
         };
         let target = watch.choice.decide(now, &situation);
-        let keyframes_only = target.mode == Mode::KeyframesOnly;
-        member.session.set_filter(sink.lane, target.temporal, keyframes_only);
+        let is_paused = target.mode == Mode::KeyframesOnly;
+        let layers = all.len();
+        watch.quality = target.layer.map(|layer| Quality { layer, layers, is_paused });
+        member.session.set_filter(sink.lane, target.temporal, is_paused);
         target.layer.map(|layer| all[layer].0)
     }
 

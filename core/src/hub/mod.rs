@@ -188,7 +188,7 @@ impl Hub {
                 Timer::Silence(key) => self.check_silence(now, key, events, out),
                 Timer::Keyframe(track) => self.ask_keyframe(now, track, events, out),
                 Timer::CatchUp(sink, track) => self.catch_up(now, sink, track, out),
-                Timer::Choose(key) => self.choose(now, key),
+                Timer::Choose(key) => self.choose(now, key, events),
                 Timer::Probe(key) => self.probe(now, key, out),
                 Timer::Stranger(stream) => self.end_stream(stream, out),
                 Timer::Detour(key) => self.try_detour(key, out),

@@ -32,6 +32,17 @@ impl Credentials {
     }
 }
 
+/// How a viewer gets its video, if there is a choice or its line is too slow for any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quality {
+    /// Which layer, counted from the smallest.
+    pub layer: usize,
+    /// Of how many.
+    pub layers: usize,
+    /// Whether nothing but keyframes gets through.
+    pub is_paused: bool,
+}
+
 /// What a director wants of a hub.
 #[derive(Debug)]
 pub enum Command {
@@ -86,6 +97,15 @@ pub enum Command {
         /// Where the answer goes.
         ticket: Ticket,
     },
+    /// Give a viewer no more than it can make use of.
+    Prefer {
+        /// Whose.
+        session: SessionId,
+        /// Lines of its window, if it says.
+        height: Option<u16>,
+        /// The best layer that it wants, counted from the smallest.
+        layer: Option<usize>,
+    },
     /// End a session.
     Close {
         /// Which.
@@ -139,6 +159,13 @@ pub enum Event {
         session: SessionId,
         /// What the stream is made of.
         tracks: Vec<Track>,
+    },
+    /// A viewer gets its video otherwise than before.
+    Seen {
+        /// Who.
+        session: SessionId,
+        /// How.
+        quality: Quality,
     },
     /// A peer has been silent for a while, or is heard again.
     Quiet {

@@ -29,6 +29,8 @@ export class FakeWorld {
     this.mediaDevices = { getUserMedia: async () => ({ getTracks: () => this.tracks }) };
   }
 
+  watchSize = () => () => {};
+  pixelRatio = () => 1;
   random = () => 0.5;
   now = () => this.time;
   senderCodecs = () => [{ mimeType: 'video/VP8' }];

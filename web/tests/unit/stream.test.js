@@ -384,3 +384,18 @@ test('after a laptop’s sleep everything is checked at once', async () => {
   await world.pass(0);
   assert.equal(world.socket.last('restart').session, 'one');
 });
+
+test('a viewer says what it can make use of, and hears what it gets', async () => {
+  const { world, stream } = await playing();
+  const wishes = () => world.socket.sent.filter(({ type }) => type === 'layer');
+  assert.deepEqual(wishes(), [{ type: 'layer', session: 'one' }]);
+  stream.setLayer(0);
+  assert.deepEqual(wishes().at(-1), { type: 'layer', session: 'one', layer: 0 });
+  const seen = [];
+  stream.on('quality', (quality) => seen.push(quality));
+  const quality = { layer: 0, layers: 3, paused: true };
+  world.socket.push({ type: 'quality', session: 'one', ...quality });
+  world.socket.push({ type: 'quality', session: 'another', ...quality, layer: 2 });
+  assert.deepEqual(seen, [quality]);
+  assert.deepEqual(stream.quality, quality);
+});

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::http::Problem;
+use crate::hub::words::Quality;
 use crate::limits;
 use crate::ticket::IceServer;
 
@@ -36,6 +37,16 @@ pub(crate) enum ClientMessage {
         #[serde(default)]
         id: String,
         session: String,
+    },
+    /// What a viewer can make use of.
+    Layer {
+        session: String,
+        /// Lines of its window; without it there is no bound.
+        #[serde(default)]
+        height: Option<u16>,
+        /// The best layer that it wants, counted from the smallest.
+        #[serde(default)]
+        layer: Option<usize>,
     },
     Forget {
         stream: String,
@@ -80,7 +91,9 @@ impl ClientMessage {
             | ClientMessage::Stop { id, .. }
             | ClientMessage::Renew { id, .. }
             | ClientMessage::Ping { id, .. } => id,
-            ClientMessage::Candidates { .. } | ClientMessage::Forget { .. } => "",
+            ClientMessage::Candidates { .. }
+            | ClientMessage::Layer { .. }
+            | ClientMessage::Forget { .. } => "",
         }
     }
 }
@@ -150,6 +163,15 @@ pub(crate) fn published(stream: &str) -> Value {
 /// `state` is `waiting` or `playing`.
 pub(crate) fn status(session: &str, state: &str) -> Value {
     json!({ "type": "status", "session": session, "state": state })
+}
+
+/// Which layer a viewer gets, and whether its line has room for keyframes alone.
+pub(crate) fn quality(session: &str, quality: Quality) -> Value {
+    let Quality { layer, layers, is_paused } = quality;
+    json!({
+        "type": "quality", "session": session, "layer": layer, "layers": layers,
+        "paused": is_paused,
+    })
 }
 
 pub(crate) fn renegotiate(session: &str, stream: &str) -> Value {

@@ -1,4 +1,4 @@
-//! What the real machine is like: its addresses, and how much of it this process uses. It knows no
+//! What the real machine is like: its addresses, and how much of it a process uses. It knows no
 //! runtime and no node.
 
 use std::fs;
@@ -27,6 +27,23 @@ pub(crate) fn cpu_time() -> Option<Duration> {
     parse_stat(&fs::read_to_string("/proc/self/stat").ok()?)
 }
 
+/// The CPU time that another process has used, where there is a Linux `/proc`.
+pub fn cpu_time_of(pid: u32) -> Option<Duration> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Bytes of memory that another process has in use, where there is a Linux `/proc`.
+pub fn memory_of(pid: u32) -> Option<u64> {
+    parse_status(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+}
+
+/// The resident set of a `status` file (proc(5)), in bytes.
+fn parse_status(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 /// User and system time of a `stat` line (proc(5)): the 14th and 15th word. The second word is the
 /// program's name in brackets, which may itself hold spaces and brackets.
 fn parse_stat(line: &str) -> Option<Duration> {
@@ -46,6 +63,13 @@ mod tests {
         let line = "7 (a ) b) S 1 7 7 0 -1 4194304 1 2 3 4 150 25 8 9 20 0 1 0 5 6 7";
         assert_eq!(parse_stat(line), Some(Duration::from_millis(1750)));
         assert_eq!(parse_stat("7 (short) S 1"), None);
+    }
+
+    #[test]
+    fn memory_is_the_resident_set() {
+        let text = "Name:\torigin\nVmSize:\t  9000 kB\nVmRSS:\t    1200 kB\nRssAnon:\t 7 kB\n";
+        assert_eq!(parse_status(text), Some(1200 * 1024));
+        assert_eq!(parse_status("Name:\tkthread\n"), None);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 pub mod batch;
 pub mod door;
 pub mod driver;
+pub mod files;
 mod gate;
-mod host;
+pub mod host;
 pub mod http;
 mod icmp;
 pub mod kernel;

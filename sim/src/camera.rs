@@ -71,19 +71,29 @@ pub struct Camera {
     keyframes: Vec<bool>,
     /// Packets of [`PAYLOAD`] bytes in every frame, if all frames are alike.
     alike: Option<u16>,
+    /// Whether stamps say when a packet was asked for, instead of when it was due.
+    punctual: bool,
 }
 
 impl Camera {
     /// A camera that starts filming at `start`.
     pub fn new(film: Film, start: Duration, seed: Seed) -> Self {
         let keyframes = vec![true; usize::from(film.layers)];
-        Camera { film, seed, start, frames: 0, sounds: 0, keyframes, alike: None }
+        let (frames, sounds, alike, punctual) = (0, 0, None, false);
+        Camera { film, seed, start, frames, sounds, keyframes, alike, punctual }
     }
 
     /// A camera without a microphone, all of whose frames have so many packets of 1,200 bytes.
     pub fn steady(parts: u16, start: Duration, seed: Seed) -> Self {
         let film = Film { video_kbps: 1, layers: 1, audio: false };
         Camera { alike: Some(parts), ..Camera::new(film, start, seed) }
+    }
+
+    /// The same camera where alarms come late: what is late at the lens counts as captured late, so
+    /// that nobody takes it for delay on the way.
+    #[must_use]
+    pub fn punctual(self) -> Self {
+        Camera { punctual: true, ..self }
     }
 
     /// How many layers it films.
@@ -109,20 +119,22 @@ impl Camera {
         let mut shots = Vec::new();
         while let Some(at) = self.next_sound().filter(|at| *at <= now) {
             self.sounds += 1;
-            let stamp =
-                Stamp { captured: at, frame: self.sounds, part: 0, parts: 1, keyframe: true };
+            let captured = if self.punctual { now } else { at };
+            let stamp = Stamp { captured, frame: self.sounds, part: 0, parts: 1, keyframe: true };
             let payload = stamp.payload(AUDIO_BYTES);
             shots.push(Shot { layer: None, captured: at, last: true, payload });
         }
         while let Some(at) = self.next_picture().filter(|at| *at <= now) {
             self.frames += 1;
-            (0..self.film.layers).for_each(|layer| self.picture(at, layer, &mut shots));
+            let seen = if self.punctual { now } else { at };
+            (0..self.film.layers).for_each(|layer| self.picture(at, seen, layer, &mut shots));
         }
         shots
     }
 
-    /// One frame of one layer: its size varies by a quarter around what the bitrate allows.
-    fn picture(&mut self, captured: Duration, layer: u8, shots: &mut Vec<Shot>) {
+    /// One frame of one layer, due `at`, stamped with when it was `seen`: its size varies by a
+    /// quarter around what the bitrate allows.
+    fn picture(&mut self, at: Duration, seen: Duration, layer: u8, shots: &mut Vec<Shot>) {
         let keyframe = std::mem::take(&mut self.keyframes[usize::from(layer)]);
         let smaller = LAYER.pow(u32::from(self.film.layers - 1 - layer));
         let mean = u64::from(self.film.video_kbps) * 1000 / 8 / u64::from(FRAME_RATE) / smaller;
@@ -133,9 +145,10 @@ impl Camera {
         for part in 0..parts {
             let frame = self.frames;
             let (part, parts) = (part as u16, parts as u16);
-            let stamp = Stamp { captured, frame, part, parts, keyframe };
+            let stamp = Stamp { captured: seen, frame, part, parts, keyframe };
             let payload = stamp.payload(bytes / usize::from(parts));
-            shots.push(Shot { layer: Some(layer), captured, last: part + 1 == parts, payload });
+            let last = part + 1 == parts;
+            shots.push(Shot { layer: Some(layer), captured: at, last, payload });
         }
     }
 
@@ -246,6 +259,16 @@ mod tests {
             of_layer.map(|shot| shot.captured).collect::<Vec<_>>()
         };
         assert_eq!(captured(0), captured(2));
+    }
+
+    #[test]
+    fn a_punctual_camera_stamps_what_comes_late_as_captured_late() {
+        let mut camera = Camera::new(FILM, Duration::ZERO, Seed::new([1; 32])).punctual();
+        let late = Duration::from_millis(7);
+        let shots = camera.shoot(late);
+        assert!(shots.iter().all(|shot| shot.captured == Duration::ZERO));
+        let mut stamps = shots.iter().filter_map(|shot| Stamp::read(&shot.payload));
+        assert!(stamps.all(|stamp| stamp.captured == late));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod handshake;
 mod host;
 pub mod hosts;
 pub mod laws;
+pub mod load;
 pub mod memory;
 pub mod net;
 pub mod outcome;

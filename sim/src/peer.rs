@@ -149,11 +149,18 @@ impl Peer {
 
     /// Takes the answer to its offer.
     pub fn accept(&mut self, now: Instant, answer: &str) {
-        let answer = SdpAnswer::from_sdp_string(answer).expect("the node writes readable SDP");
+        self.try_accept(now, answer).expect("the node's answer fits the offer");
+    }
+
+    /// The same for the answer of somebody who may not be a node of ours.
+    pub fn try_accept(&mut self, now: Instant, answer: &str) -> Result<(), String> {
+        let answer = SdpAnswer::from_sdp_string(answer).map_err(|error| error.to_string())?;
         let pending = self.pending.take().expect("one answer per offer");
         self.refresh();
-        self.rtc.sdp_api().accept_answer(pending, answer).expect("the answer fits the offer");
+        let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
+        accepted.map_err(|error| error.to_string())?;
         self.advance(now);
+        Ok(())
     }
 
     /// Where it is.

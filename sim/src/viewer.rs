@@ -97,6 +97,11 @@ impl Viewer {
         &self.shown
     }
 
+    /// What was on the screen since that was last taken.
+    pub fn take_shown(&mut self) -> Vec<Frame> {
+        std::mem::take(&mut self.shown)
+    }
+
     /// Begins a new session, which begins with a keyframe.
     pub fn restart(&mut self) {
         *self = Viewer { shown: std::mem::take(&mut self.shown), ..Viewer::default() };
@@ -152,12 +157,16 @@ impl Partial {
     }
 }
 
-/// How often the picture stood still: longer than three frames and 150 ms more than one (the
-/// freezes of W3C's webrtc-stats).
+/// How often the picture stood still.
 pub fn freezes(frames: &[Frame]) -> usize {
+    gaps(frames).filter(|(_, gap)| is_freeze(*gap)).count()
+}
+
+/// Whether the picture stands still that has no successor for so long: longer than three frames
+/// and 150 ms more than one (the freezes of W3C's webrtc-stats).
+pub fn is_freeze(gap: Duration) -> bool {
     let frame = Duration::from_secs(1) / FRAME_RATE;
-    let still = (frame * 3).max(frame + Duration::from_millis(150));
-    gaps(frames).filter(|(_, gap)| *gap > still).count()
+    gap > (frame * 3).max(frame + Duration::from_millis(150))
 }
 
 /// When each pause between two frames began, and how long it was.

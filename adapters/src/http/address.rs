@@ -54,6 +54,11 @@ impl fmt::Display for Node {
     }
 }
 
+/// The host and the port that an absolute `http` or `https` URL leads to; the error is a sentence.
+pub fn host_and_port(url: &str) -> Result<(String, u16), String> {
+    Address::parse(url).map(|Address { node, .. }| (node.host, node.port))
+}
+
 /// A sentence for the operator if tokens would travel to `url` in the clear over networks that
 /// are not their own.
 pub fn plain_http_warning(url: &str) -> Option<String> {

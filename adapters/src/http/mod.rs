@@ -16,7 +16,7 @@ use std::rc::{Rc, Weak};
 
 use async_executor::LocalExecutor;
 
-pub use address::plain_http_warning;
+pub use address::{host_and_port, plain_http_warning};
 
 /// Starts tasks. Weak, because a task that owned its executor would keep itself alive for ever.
 #[derive(Clone)]

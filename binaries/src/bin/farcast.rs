@@ -1,5 +1,5 @@
-//! The tool for people: a demo, a simulation, checks of settings and machines, tokens. Flags in,
-//! words out.
+//! The tool for people: a demo, a simulation, load, checks of settings and machines, tokens. Flags
+//! in, words out.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ use farcast::doctor::DoctorFlags;
 use farcast::error::StartError;
 use farcast::token::TokenFlags;
 use farcast::{check, doctor, node, program, run};
+use farcast_sim::load::{self, LoadFlags};
 use farcast_sim::tool::{self, SimFlags};
 
 /// Farcast: live WebRTC for many viewers, far away, in well under a second
@@ -27,6 +28,8 @@ enum Command {
     Demo(DemoFlags),
     /// Plan a CDN: tell a story of cities far apart in virtual time, and judge it
     Sim(SimFlags),
+    /// Load a server with people who publish and watch, and tell what it was like for them
+    Load(LoadFlags),
     /// Tell whether a node would start with this file
     Check {
         /// The settings of a node or of a TURN server, TOML
@@ -51,6 +54,8 @@ fn obey(command: Command) -> Result<ExitCode, StartError> {
         }
         // It ends with 1 as well when a law is broken, which is no failure to start.
         Command::Sim(flags) => return tool::run(&flags).map_err(StartError),
+        // The same for viewers who got no picture.
+        Command::Load(flags) => return load::run(&flags).map_err(StartError),
         Command::Check { file } => {
             print!("{}", check::check(&file, &node::interfaces()?)?);
         }

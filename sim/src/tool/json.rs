@@ -26,7 +26,7 @@ impl<'a> Document<'a> {
 }
 
 /// One document, or a list of them.
-pub(super) fn text(value: &impl Serialize) -> Result<String, String> {
+pub(crate) fn text(value: &impl Serialize) -> Result<String, String> {
     let text = serde_json::to_string_pretty(value);
     text.map(|text| text + "\n").map_err(|error| error.to_string())
 }

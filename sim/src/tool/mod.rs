@@ -5,13 +5,13 @@ mod chart;
 mod find;
 mod flags;
 mod happening;
-mod json;
+pub(crate) mod json;
 mod layout;
 mod map;
 mod markup;
 mod page;
 mod pool;
-mod progress;
+pub(crate) mod progress;
 mod runs;
 mod table;
 mod verdict;
@@ -102,7 +102,7 @@ fn tell(
 }
 
 /// Prints, unless nobody listens any more, as with `farcast sim | head`.
-fn print(text: &str) -> Result<(), String> {
+pub(crate) fn print(text: &str) -> Result<(), String> {
     let mut out = std::io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

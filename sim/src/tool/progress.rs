@@ -10,19 +10,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 const WIDTH: f64 = 30.0;
 
 /// A bar on standard error; it is gone when it is dropped.
-pub(super) struct Bar {
+pub(crate) struct Bar {
     drawn: Option<Mutex<Instant>>,
 }
 
 impl Bar {
     /// A bar, if standard error is a terminal.
-    pub(super) fn new() -> Bar {
+    pub(crate) fn new() -> Bar {
         let drawn = std::io::stderr().is_terminal().then(|| Mutex::new(Instant::now()));
         Bar { drawn }
     }
 
     /// Shows how much is done; `what` is counted.
-    pub(super) fn show(&self, done: f64, all: f64, what: &str) {
+    pub(crate) fn show(&self, done: f64, all: f64, what: &str) {
         let Some(drawn) = &self.drawn else { return };
         // Another thread that draws at this moment says nearly the same.
         let Ok(mut drawn) = drawn.try_lock() else { return };

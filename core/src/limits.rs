@@ -123,8 +123,8 @@ pub const JOINS_EXPECTED: Duration = Duration::from_secs(10);
 /// Repairs of one track at one sink within a round trip: whoever asks for more has lost so much
 /// that a keyframe helps faster, or wants to make us send.
 pub const REPAIRS_UNDER_WAY: usize = 128;
-/// Until a packet is repeated again, at least; else a round trip, in which its repair can have
-/// arrived.
+/// Until a packet is repeated again, at least; else most of a round trip, in which its repair can
+/// have arrived.
 pub const REPAIR_PAUSE: Duration = Duration::from_millis(20);
 /// Between two sender reports: lips and voice are brought together by them (RFC 3550 section 6.2
 /// wants 5 s on average for whole conferences; RFC 4585 section 3.4 allows less).
@@ -144,6 +144,15 @@ pub const NACK_WAIT: Duration = Duration::from_millis(2);
 pub const NACK_WAIT_REORDERED: Duration = Duration::from_millis(4);
 /// See [`NACK_WAIT_REORDERED`].
 pub const REORDERED_KEPT: Duration = Duration::from_secs(10);
+/// How long a line counts as one that loses packets after it has: several reports of receivers.
+pub const LOSSY: Duration = Duration::from_secs(10);
+/// Jitter as receivers report it below which a line is quiet: what bursts of a frame make of it.
+pub const QUIET_JITTER: Duration = Duration::from_millis(8);
+/// How long frames may wait on a line that is not, beside what its jitter takes: two packets of
+/// sound, which browsers hold at least.
+pub const PLAYOUT_MARGIN: Duration = Duration::from_millis(40);
+/// How long frames may wait at most: older ones nobody wants to act on.
+pub const PLAYOUT: Duration = Duration::from_secs(1);
 /// How often one packet is asked for (libwebrtc does so as well).
 pub const NACK_TRIES: u8 = 10;
 /// Packets that are asked for at a time: at worst each needs a pair of its own.

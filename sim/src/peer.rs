@@ -1,7 +1,10 @@
 //! A browser's part in a simulation: publishes frames or receives them, as a full WebRTC peer. It
 //! knows no network; a world carries its datagrams.
 
+mod received;
 mod ways;
+
+pub use received::Received;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,7 +12,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use farcast_core::seed::Seed;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::format::Codec;
 
 use str0m::media::{
     Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
@@ -24,6 +26,8 @@ use crate::wish::{Video, Wish};
 
 /// Where a track's numbers start: the peer's own session counts rollovers from 0 on.
 const FIRST_SEQUENCE: u64 = 4_464;
+/// How many packets can be repeated, and for how long.
+const REPAIRS: (usize, Duration) = (1_024, Duration::from_secs(3));
 /// str0m may name a deadline that is past, or a hundred years ahead.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
@@ -73,29 +77,6 @@ struct Track {
     kind: MediaKind,
     /// The latest sequence number of each layer.
     sequences: Vec<u64>,
-}
-
-/// A packet that a viewer got.
-#[derive(Debug, Clone)]
-pub struct Received {
-    /// When.
-    pub at: Instant,
-    /// Audio or video.
-    pub kind: MediaKind,
-    /// Its extended sequence number.
-    pub sequence: u64,
-    /// Its RTP time.
-    pub timestamp: u32,
-    /// Since the publisher's world began: when it was captured.
-    pub captured: Duration,
-    /// What it is part of.
-    pub stamp: Stamp,
-    /// The playout delay that it asks for, in hundredths of a second (minimum, maximum).
-    pub playout_delay: Option<(u64, u64)>,
-    /// The publisher's clock at its capture, as its header extension carries it.
-    pub capture_time: Option<SystemTime>,
-    /// The codec, by its payload type.
-    pub codec: Codec,
 }
 
 impl Peer {
@@ -159,8 +140,22 @@ impl Peer {
         self.refresh();
         let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
         accepted.map_err(|error| error.to_string())?;
+        self.keep_repairs();
         self.advance(now);
         Ok(())
+    }
+
+    /// Browsers repeat what is asked for, however much that is.
+    fn keep_repairs(&mut self) {
+        for track in &self.tracks {
+            let layers = track.sequences.len() as u8;
+            for layer in 0..layers {
+                let name = (layers > 1).then(|| rid(layer));
+                if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(track.mid, name) {
+                    stream.set_rtx_cache(REPAIRS.0, REPAIRS.1, None);
+                }
+            }
+        }
     }
 
     /// Where it is.

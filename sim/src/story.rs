@@ -24,6 +24,7 @@ const FAULTS: u32 = 1_000;
 pub const STORIES: &[(&str, &str)] = &[
     ("four-cities", include_str!("../stories/four-cities.toml")),
     ("squeeze", include_str!("../stories/squeeze.toml")),
+    ("lossy-both", include_str!("../stories/lossy-both.toml")),
     ("lossy-last-mile", include_str!("../stories/lossy-last-mile.toml")),
     ("ocean-cable-cut", include_str!("../stories/ocean-cable-cut.toml")),
     ("edge-dies", include_str!("../stories/edge-dies.toml")),

@@ -21,6 +21,8 @@ pub struct Frame {
     pub captured: Duration,
     /// When it was complete, and so were all frames that it needs.
     pub shown: Duration,
+    /// When it was complete, whatever it needs.
+    pub complete: Duration,
     /// How many packets it had: those of better layers have more.
     pub parts: u16,
 }
@@ -60,6 +62,7 @@ struct Partial {
     /// Which parts are missing.
     missing: Vec<bool>,
     left: usize,
+    complete: Duration,
 }
 
 impl Viewer {
@@ -70,7 +73,7 @@ impl Viewer {
             return;
         }
         let partial = self.waiting.entry(first).or_insert_with(|| Partial::new(timestamp, stamp));
-        partial.add(stamp.part);
+        partial.add(now, stamp.part);
         while self.waiting.len() > WAITING {
             self.waiting.pop_first();
         }
@@ -126,7 +129,8 @@ impl Viewer {
             let parts = partial.missing.len() as u16;
             let next = first + u64::from(parts);
             self.last = Some(End { next, timestamp: partial.timestamp });
-            self.shown.push(Frame { captured: partial.captured, shown: now, parts });
+            let Partial { captured, complete, .. } = partial;
+            self.shown.push(Frame { captured, shown: now, complete, parts });
             self.stuck = None;
         }
         if self.waiting.is_empty() {
@@ -146,13 +150,14 @@ impl Partial {
     fn new(timestamp: u32, stamp: Stamp) -> Self {
         let Stamp { captured, keyframe, parts, .. } = stamp;
         let (missing, left) = (vec![true; parts.into()], parts.into());
-        Partial { captured, timestamp, keyframe, missing, left }
+        Partial { captured, timestamp, keyframe, missing, left, complete: Duration::ZERO }
     }
 
-    fn add(&mut self, part: u16) {
+    fn add(&mut self, now: Duration, part: u16) {
         if let Some(missing) = self.missing.get_mut(usize::from(part)).filter(|missing| **missing) {
             *missing = false;
             self.left -= 1;
+            self.complete = now;
         }
     }
 }

@@ -269,7 +269,9 @@ impl Browser {
                     self.viewer.take(time, sequence, timestamp, packet.stamp);
                 }
                 MediaKind::Audio => {
-                    self.sounds.push(Frame { captured: packet.captured, shown: time, parts: 1 });
+                    let (shown, complete) = (time, time);
+                    let captured = packet.captured;
+                    self.sounds.push(Frame { captured, shown, complete, parts: 1 });
                 }
             }
         }

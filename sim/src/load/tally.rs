@@ -130,7 +130,10 @@ mod tests {
     fn watch(until: u64, gap: std::ops::Range<u64>) -> (Tally, Spread) {
         let (mut tally, mut latency) = (Tally::new(ms(900)), Spread::default());
         for at in (1_000..until).step_by(40).filter(|at| !gap.contains(at)) {
-            tally.frame(Frame { captured: ms(at), shown: ms(at + 5), parts: 1 }, &mut latency);
+            tally.frame(
+                Frame { captured: ms(at), shown: ms(at + 5), complete: ms(at + 5), parts: 1 },
+                &mut latency,
+            );
         }
         (tally, latency)
     }

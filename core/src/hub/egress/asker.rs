@@ -21,12 +21,15 @@ impl Asker {
         Some(Asker { sealer, ssrc })
     }
 
-    /// Asks for packets of the stream `media`, in rising order.
+    /// Asks for packets of the stream `media`, in rising order. Twice, since a request that is lost
+    /// costs a round trip, of which there is time for two or three; who gets both sends once.
     pub fn nack(&mut self, media: u32, lost: &[u64], way: &Way, out: &mut Outbox) {
         let Asker { sealer, ssrc } = self;
-        let lost = lost.iter().map(|sequence| *sequence as u16);
-        out.compose(way, |slab| {
-            seal_control(sealer, slab, |slab| write::nack(slab, *ssrc, media, lost))
-        });
+        for _ in 0..2 {
+            let lost = lost.iter().map(|sequence| *sequence as u16);
+            out.compose(way, |slab| {
+                seal_control(sealer, slab, |slab| write::nack(slab, *ssrc, media, lost))
+            });
+        }
     }
 }

@@ -18,8 +18,6 @@ use crate::media::track::Kind;
 /// Bytes before the payload of a repair: the sequence number of what it repeats (RFC 4588
 /// section 4).
 const ORIGINAL: usize = 2;
-/// Show it now: a playout delay of 0 to 0.
-const NOW: [u8; 3] = [0; 3];
 
 /// What a peer and we have agreed on for one track.
 #[derive(Debug, Clone)]
@@ -51,6 +49,8 @@ pub(super) struct Lane {
     pictures: Pictures,
     /// When the first packet was sent.
     began: Option<Instant>,
+    /// Until then it counts as a line that loses packets.
+    lossy_until: Option<Instant>,
     /// Whether the peer has said that it gets this stream: then it knows to which section it
     /// belongs.
     is_known: bool,
@@ -89,6 +89,7 @@ impl Lane {
             timing: Timing::Elapsed,
             pictures,
             began: None,
+            lossy_until: None,
             is_known: false,
             packets: 0,
             octets: 0,
@@ -104,7 +105,7 @@ impl Lane {
         let Some((index, timestamp)) = placed else { return false };
         self.pictures.write(track, &packet.payload, pen.now);
         let (payload_type, name) = (self.terms.payload_type, self.terms.extensions.rid);
-        let mut header = self.header(payload_type, packet, timestamp);
+        let mut header = self.header(payload_type, packet, timestamp, pen.playout);
         if !self.is_known {
             self.introduce(&mut header, name);
         }
@@ -177,7 +178,7 @@ impl Lane {
         let (place, payload_type) = ((*line, *next), *payload_type);
         *next += 1;
         let original: [u8; ORIGINAL] = (index as u16).to_be_bytes();
-        let mut header = self.header(payload_type, packet, timestamp);
+        let mut header = self.header(payload_type, packet, timestamp, pen.playout);
         // No report tells whether the peer knows whose repairs these are.
         if !self.is_known || self.terms.rid.is_some() {
             self.introduce(&mut header, self.terms.extensions.repaired);
@@ -193,11 +194,17 @@ impl Lane {
         header.element(name, rid.as_deref().unwrap_or_default().as_bytes());
     }
 
-    fn header(&self, payload_type: u8, packet: &Packet, timestamp: u32) -> Header {
+    fn header(
+        &self,
+        payload_type: u8,
+        packet: &Packet,
+        timestamp: u32,
+        playout: [u8; 3],
+    ) -> Header {
         let Terms { extensions, codec, .. } = &self.terms;
         let mut header = Header::new(extensions, payload_type, packet.marker, timestamp);
         if codec.kind() == Kind::Video {
-            header.element(extensions.playout_delay, &NOW);
+            header.element(extensions.playout_delay, &playout);
         }
         header.extensions(extensions, &packet.extensions);
         header
@@ -224,10 +231,27 @@ impl Lane {
     /// last report that it has answered (RFC 3550 section 6.4.1).
     pub(super) fn received(&mut self, now: Instant, block: &ReportBlock) -> Option<Duration> {
         self.is_known = true;
+        if block.fraction_lost > 0 {
+            self.lossy_until = Some(now + limits::LOSSY);
+        }
         let is_answer = |(ntp, _): &(u64, Instant)| ntp::middle(*ntp) == block.last_report;
         let (ntp, at) = self.reported.filter(is_answer)?;
         let since = ntp::span(now.saturating_duration_since(at));
         ntp::round_trip(ntp.wrapping_add(since), block.last_report, block.delay_since)
+    }
+
+    /// The jitter of sound that a report tells (RFC 3550 section 6.4.1), as a time. That of video
+    /// is none of the line's: frames are bursts, and a beginning is sent faster than it was filmed.
+    pub(super) fn jitter(&self, block: &ReportBlock) -> Duration {
+        match self.terms.codec.kind() {
+            Kind::Audio => Duration::from_secs(block.jitter.into()) / Codec::Opus.clock_rate(),
+            Kind::Video => Duration::ZERO,
+        }
+    }
+
+    /// Whether the peer has lost packets of this stream lately, and takes repairs.
+    pub(super) fn is_lossy(&self, now: Instant) -> bool {
+        self.repairs.is_some() && self.lossy_until.is_some_and(|until| now < until)
     }
 
     pub(super) fn ssrc(&self) -> u32 {

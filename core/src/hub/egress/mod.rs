@@ -6,6 +6,7 @@ mod header;
 mod lane;
 mod pen;
 mod pictures;
+mod playout;
 pub mod rtcp;
 mod sink;
 pub mod srtp;

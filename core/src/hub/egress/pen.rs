@@ -15,6 +15,8 @@ pub(super) struct Pen<'s> {
     pub(super) estimator: Option<&'s mut Estimator>,
     /// Whether the packet is there to find out what the peer's line takes.
     pub(super) probes: bool,
+    /// How long a frame may wait until it is shown.
+    pub(super) playout: [u8; 3],
     pub(super) slab: &'s mut Vec<u8>,
 }
 

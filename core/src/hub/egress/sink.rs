@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::lane::{Lane, Terms};
 use super::pen::Pen;
+use super::playout::Playout;
 use super::rtcp::{self, Feedback, SenderInfo, write};
 use super::srtp::{self, Opener, Profile, Sealer};
 use crate::hub::estimate::{Estimator, Probe};
@@ -32,6 +33,7 @@ pub struct Sink {
     cname: String,
     /// `None` if the peer does not tell what arrives.
     estimator: Option<Box<Estimator>>,
+    playout: Playout,
     /// The way that the estimate is about.
     way: Option<Way>,
     /// When the next sender report is due.
@@ -82,6 +84,7 @@ impl Sink {
             lanes,
             cname,
             estimator: is_told.then(|| Box::new(Estimator::new(now))),
+            playout: Playout::default(),
             way: None,
             report_at: None,
             round_trip: None,
@@ -90,7 +93,9 @@ impl Sink {
         })
     }
 
-    /// Sends a packet of a lane's track. `false` if it is from before the peer joined.
+    /// Sends a packet of a lane's track. `false` if it is from before the peer joined. A frame's
+    /// last packet goes out twice where packets are lost: that it is missing shows only when the
+    /// next frame comes.
     pub fn write(
         &mut self,
         now: Instant,
@@ -100,14 +105,39 @@ impl Sink {
         way: &Way,
         out: &mut Outbox,
     ) -> bool {
-        let Some(lane) = self.lanes.get_mut(lane) else { return false };
+        let Some(found) = self.lanes.get_mut(lane) else { return false };
         let (sealer, estimator) = (&mut self.sealer, self.estimator.as_deref_mut());
-        out.compose(way, |slab| {
-            lane.write(track, packet, &mut Pen { now, sealer, estimator, probes: false, slab })
-        })
+        let playout = self.playout.value();
+        let sent = out.compose(way, |slab| {
+            let mut pen = Pen { now, sealer, estimator, probes: false, playout, slab };
+            found.write(track, packet, &mut pen)
+        });
+        if sent && packet.marker && found.is_lossy(now) {
+            self.repeat(now, (lane, false), track, packet, way, out);
+        }
+        sent
     }
 
-    /// Sends a packet once more: because it is missing, or to find out what the line takes.
+    /// Sends a packet again that is missing; twice where packets are lost, since another try takes
+    /// another round trip.
+    pub fn repair(
+        &mut self,
+        now: Instant,
+        lane: usize,
+        track: SourceTrack,
+        packet: &Packet,
+        way: &Way,
+        out: &mut Outbox,
+    ) -> bool {
+        let is_lossy = self.lanes.get(lane).is_some_and(|lane| lane.is_lossy(now));
+        let sent = self.repeat(now, (lane, false), track, packet, way, out);
+        if sent && is_lossy {
+            self.repeat(now, (lane, false), track, packet, way, out);
+        }
+        sent
+    }
+
+    /// Sends a packet once more; if so, to find out what the line takes.
     pub fn repeat(
         &mut self,
         now: Instant,
@@ -119,8 +149,9 @@ impl Sink {
     ) -> bool {
         let Some(lane) = self.lanes.get_mut(lane) else { return false };
         let (sealer, estimator) = (&mut self.sealer, self.estimator.as_deref_mut());
+        let playout = self.playout.value();
         out.compose(way, |slab| {
-            lane.repair(track, packet, &mut Pen { now, sealer, estimator, probes, slab })
+            lane.repair(track, packet, &mut Pen { now, sealer, estimator, probes, playout, slab })
         })
     }
 
@@ -213,13 +244,18 @@ impl Sink {
         match said {
             Feedback::Report { block, .. } => {
                 let Some(lane) = self.lane_of(block.ssrc) else { return };
-                let Some(trip) = self.lanes[lane].received(now, &block) else { return };
-                self.round_trip = Some(trip);
-                self.estimator.iter_mut().for_each(|estimator| estimator.round_trip(trip));
+                if let Some(trip) = self.lanes[lane].received(now, &block) {
+                    self.round_trip = Some(trip);
+                    self.estimator.iter_mut().for_each(|estimator| estimator.round_trip(trip));
+                }
+                let lane = &self.lanes[lane];
+                let repair = self.round_trip.filter(|_| lane.is_lossy(now));
+                self.playout.reported(now, lane.jitter(&block), repair);
             }
             Feedback::Nack { media_ssrc, lost } => {
                 let trip = self.round_trip.unwrap_or_default();
-                let pause = trip.clamp(limits::REPAIR_PAUSE, limits::REPAIR_AGE);
+                // Who asks again, has waited for a round trip of its own reckoning.
+                let pause = (trip * 3 / 4).clamp(limits::REPAIR_PAUSE, limits::REPAIR_AGE);
                 let Some(number) = self.lane_of(media_ssrc) else { return };
                 let lane = &mut self.lanes[number];
                 let age = lane.oldest_repair(now);
@@ -379,6 +415,27 @@ mod tests {
         assert!(sink.repeat(start, (0, false), TRACK, &again, &way(), &mut out));
         let repair = datagrams(&mut out).remove(0);
         assert_eq!((repair[1], &repair[8..12]), (0x80 | 97, &REPAIRS.to_be_bytes()[..]));
+    }
+
+    #[test]
+    fn the_end_of_a_frame_goes_out_twice_to_whoever_loses_packets() {
+        let (mut sink, mut peer, mut out) = (sink(), Peer::new(), Outbox::default());
+        let start = Instant::now();
+        let mut sent = |sink: &mut Sink, sequence, marker, now| {
+            let packet = Packet { marker, ..packet(now, sequence) };
+            sink.write(now, 0, TRACK, &packet, &way(), &mut out);
+            datagrams(&mut out).len()
+        };
+        assert_eq!(sent(&mut sink, 0, true, start), 1);
+        // A receiver report (RFC 3550 section 6.4.2) of 5 lost in 256.
+        let report = peer.says(|slab| {
+            slab.extend([0x81, 201, 0, 7, 0, 0, 0, 1]);
+            slab.extend([SSRC, 5 << 24, 0, 0, 0, 0].map(u32::to_be_bytes).as_flattened());
+        });
+        assert!(sink.feedback(start, &report, &mut Vec::new()));
+        assert_eq!(sent(&mut sink, 1, true, start), 2);
+        assert_eq!(sent(&mut sink, 2, false, start), 1);
+        assert_eq!(sent(&mut sink, 3, true, start + limits::LOSSY), 1);
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Session {
             rtc.add_local_candidate(candidate);
         }
         Session {
-            rtc,
+            rtc: Box::new(rtc),
             offer: String::new(),
             pending: None,
             credentials: setup.credentials.clone(),

@@ -323,7 +323,11 @@ impl Session {
     ) -> bool {
         let congested = self.route.unsent() > limits::VIDEO_UNSENT;
         let (Some(sink), Some(way)) = (&mut self.sink, way(&self.route)) else { return false };
-        !congested && sink.repeat(now, lane, track, packet, &way, out)
+        !congested
+            && match lane {
+                (lane, false) => sink.repair(now, lane, track, packet, &way, out),
+                probing => sink.repeat(now, probing, track, packet, &way, out),
+            }
     }
 }
 

@@ -19,7 +19,10 @@ fn viewer(latency: &mut Spread) -> Tally {
     tally.connected = Some(ms(1_010));
     (0..100).filter(|n| *n != 50).for_each(|n| tally.packet(ms(1_020), MediaKind::Video, n));
     for at in (1_030..11_030).step_by(40) {
-        tally.frame(Frame { captured: ms(at), shown: ms(at + 4), parts: 1 }, latency);
+        tally.frame(
+            Frame { captured: ms(at), shown: ms(at + 4), complete: ms(at + 4), parts: 1 },
+            latency,
+        );
     }
     tally.end(ms(11_030));
     tally

@@ -11,7 +11,7 @@ use crate::hub::session::Session;
 use crate::hub::session::sending::Outlet;
 use crate::hub::streams::TrackId;
 use crate::hub::words::{Event, Quality};
-use crate::hub::{Hub, Timer};
+use crate::hub::{Hub, Member, Timer};
 use crate::limits;
 use crate::media::packet::SourceClock;
 
@@ -82,17 +82,22 @@ impl Hub {
         first
     }
 
-    /// The layers of a viewer are looked at soon, and again and again.
+    /// The layers of a viewer are looked at soon, and again and again; unless there is no choice.
     pub(super) fn choose_soon(&mut self, now: Instant, key: SessionKey) {
-        self.timers.set(Timer::Choose(key), now + limits::DECISION);
+        let Member { session, stream, watches, .. } = &mut self.sessions[key];
+        let mut videos = (0..watches.len()).filter_map(|lane| session.adaptive(lane));
+        let is_layered =
+            videos.any(|outlet| self.streams.layers_for(stream, key, outlet.slot).count() > 1);
+        if is_layered || session.line(now).is_some() {
+            self.timers.set(Timer::Choose(key), now + limits::DECISION);
+        }
     }
 
     /// Looks whether other layers are better for a viewer now, and whether its line may take more.
     pub(super) fn choose(&mut self, now: Instant, key: SessionKey, events: &mut Vec<Event>) {
-        let session = &mut self.sessions[key].session;
-        let outlets: Vec<(usize, Outlet)> = session.sending().enumerate().collect();
         let mut wanted = None;
-        for (lane, outlet) in outlets.into_iter().filter(|(_, outlet)| outlet.layer.is_none()) {
+        for lane in 0..self.sessions[key].watches.len() {
+            let Some(outlet) = self.sessions[key].session.adaptive(lane) else { continue };
             let sink = SinkId { session: key, lane };
             let best = self.best_layer(now, sink, outlet);
             let watch = &self.sessions[key].watches[lane];
@@ -142,14 +147,17 @@ impl Hub {
     fn best_layer(&mut self, now: Instant, sink: SinkId, outlet: Outlet) -> Option<TrackId> {
         let member = &mut self.sessions[sink.session];
         let ids = self.streams.layers_for(&member.stream, sink.session, outlet.slot);
-        let mut all: Vec<(TrackId, Layer)> =
-            ids.map(|track| (track, self.road.measured(now, track))).collect();
-        all.sort_by_key(|(_, layer)| (layer.height, layer.bitrate));
-        let layers: Vec<Layer> = all.iter().map(|(_, layer)| *layer).collect();
+        let mut all = [(0, Layer::default()); limits::LAYERS];
+        let count = all.len().min(ids.clone().count());
+        for (place, track) in all.iter_mut().zip(ids) {
+            *place = (track, self.road.measured(now, track));
+        }
+        all[..count].sort_unstable_by_key(|(track, layer)| (layer.height, layer.bitrate, *track));
+        let layers = all.map(|(_, layer)| layer);
         let Budget { line, videos, .. } = Budget::of(&mut member.session, now);
         let watch = &mut member.watches[sink.lane];
         let situation = Situation {
-            layers: &layers,
+            layers: &layers[..count],
             estimate: line.bitrate / videos,
             cap: watch.cap,
             is_congested: line.is_congested,
@@ -158,8 +166,7 @@ impl Hub {
         };
         let target = watch.choice.decide(now, &situation);
         let is_paused = target.mode == Mode::KeyframesOnly;
-        let layers = all.len();
-        watch.quality = target.layer.map(|layer| Quality { layer, layers, is_paused });
+        watch.quality = target.layer.map(|layer| Quality { layer, layers: count, is_paused });
         member.session.set_filter(sink.lane, target.temporal, is_paused);
         target.layer.map(|layer| all[layer].0)
     }

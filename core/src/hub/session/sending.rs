@@ -287,6 +287,12 @@ impl Session {
         }
     }
 
+    /// What goes to the peer on a lane of video for which any layer will do.
+    pub(crate) fn adaptive(&self, lane: usize) -> Option<Outlet> {
+        let sender = self.sends.get(lane).filter(|sender| sender.codec.kind() == Kind::Video)?;
+        Some(sender.outlet).filter(|outlet| outlet.layer.is_none())
+    }
+
     /// How many lanes of sound and of video go to the peer.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let sounds = self.sends.iter().filter(|s| s.codec.kind() == Kind::Audio).count();

@@ -98,7 +98,9 @@ impl Numbering {
         now: Instant,
     ) -> (u64, u32) {
         let shown = self.segments.back().map_or(self.first.into(), Segment::next);
-        self.segments.pop_back_if(|present| present.is_empty());
+        if self.segments.back().is_some_and(Segment::is_empty) {
+            self.segments.pop_back();
+        }
         let time = self.time(timestamp, timing, now);
         let shift = time.wrapping_sub(timestamp);
         let end = sequence + 1;

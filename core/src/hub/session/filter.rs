@@ -99,7 +99,7 @@ mod tests {
             marker: false,
             arrived: Instant::now(),
             extensions: Extensions::default(),
-            payload: [head, 0xe0, frame, frame, layer, u8::from(frame % 50 != 0)].into(),
+            payload: [head, 0xe0, frame, frame, layer, u8::from(!frame.is_multiple_of(50))].into(),
         }
     }
 

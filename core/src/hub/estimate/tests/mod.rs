@@ -36,7 +36,6 @@ fn a_line_that_falls_is_followed() {
         let peak = falls.iter().map(|fall| fall.1).max();
         let mean = falls.iter().map(|fall| fall.1).sum::<i64>() / 20;
         let later = falls.iter().map(|fall| fall.2).max();
-        println!("fall, trip {trip}, reports every 50..{interval}: in {slowest:?} ms;");
         assert!(slowest < Some(1_000) && later < Some(100), "{slowest:?} {later:?}");
         // A sender hears of it after a frame (33 ms), a round trip, and a report that may have just
         // been sent; and the first packets show too little. Until then 1.74 Mbit/s flow in and 0.5

@@ -101,6 +101,8 @@ impl Room {
             let effect = self.server.forward(at, read);
             frame.media += effect.cost;
             frame.packets += effect.forwarded;
+            // Viewers tell when packets arrive: later than they were sent would look like a queue.
+            frame.rest += self.settle();
         }
         frame.rest += self.pass(start + FRAME);
         frame.rest += self.settle();

@@ -39,8 +39,21 @@ pub(crate) fn relayed_udp(at: SocketAddr) -> io::Result<net::UdpSocket> {
     bound(at, RELAYED_BUFFER)
 }
 
-fn bound(at: SocketAddr, buffer: usize) -> io::Result<net::UdpSocket> {
+/// Opens and binds a UDP socket at an address that several cores share: each sender's datagrams go
+/// to one of them. The first one finds out whether the address is free; then the others join it.
+pub(crate) fn shared_udp(at: SocketAddr, joins: bool) -> io::Result<net::UdpSocket> {
     let socket = open(at, Type::DGRAM, Protocol::UDP)?;
+    socket.set_reuse_port(joins)?;
+    let socket = bind_to(socket, at, UDP_BUFFER)?;
+    SockRef::from(&socket).set_reuse_port(true)?;
+    Ok(socket)
+}
+
+fn bound(at: SocketAddr, buffer: usize) -> io::Result<net::UdpSocket> {
+    bind_to(open(at, Type::DGRAM, Protocol::UDP)?, at, buffer)
+}
+
+fn bind_to(socket: Socket, at: SocketAddr, buffer: usize) -> io::Result<net::UdpSocket> {
     // Best effort: the kernel caps both at net.core.{r,w}mem_max without an error.
     socket.set_recv_buffer_size(buffer).ok();
     socket.set_send_buffer_size(buffer).ok();

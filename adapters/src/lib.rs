@@ -2,6 +2,7 @@
 //! sockets, HTTP. It decides nothing about streams.
 
 pub mod batch;
+pub mod cores;
 pub mod door;
 pub mod driver;
 pub mod files;

@@ -1,44 +1,53 @@
 //! Counters and gauges made of reports and traffic, as text for Prometheus. It knows nothing of
 //! HTTP.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use farcast_core::report::Report;
 
 use crate::observer::{Observer, Traffic};
 
-/// Everything that is counted. The driver's side writes, `/metrics` reads, both on one thread.
+/// Everything that is counted on one core. Its driver alone writes; `/metrics` reads those of all
+/// cores.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    forwarded: Amount,
-    received: Amount,
-    stray_datagrams: Cell<u64>,
+    counters: [AtomicU64; COUNTERS.len()],
     /// How often each other kind of report came, by its name.
-    reports: RefCell<BTreeMap<&'static str, u64>>,
+    reports: Mutex<BTreeMap<&'static str, u64>>,
     /// The last value of each gauge, by its name.
-    gauges: RefCell<BTreeMap<&'static str, u64>>,
-    traffic: Cell<Traffic>,
+    gauges: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-#[derive(Debug, Default)]
-struct Amount {
-    packets: Cell<u64>,
-    bytes: Cell<u64>,
-}
+/// What is counted for every burst.
+const COUNTERS: [&str; 13] = [
+    "forwarded_packets",
+    "forwarded_bytes",
+    "received_packets",
+    "received_bytes",
+    "stray_datagrams",
+    "udp_datagrams_in",
+    "udp_bytes_in",
+    "udp_failed_reads",
+    "udp_datagrams_out",
+    "udp_bytes_out",
+    "udp_dropped_runs",
+    "udp_failed_runs",
+    "dropped_words",
+];
 
 impl Metrics {
     /// Counts a report.
     pub fn count(&self, report: &Report) {
         match *report {
-            Report::Forwarded { packets, bytes } => self.forwarded.add(packets, bytes),
-            Report::Received { packets, bytes } => self.received.add(packets, bytes),
-            Report::Stray { datagrams } => add(&self.stray_datagrams, datagrams),
+            Report::Forwarded { packets, bytes } => self.add(0, [packets, bytes]),
+            Report::Received { packets, bytes } => self.add(2, [packets, bytes]),
+            Report::Stray { datagrams } => self.add(4, [datagrams]),
             Report::Population { publishers, viewers, relays, connections, streams } => {
-                self.gauges.borrow_mut().extend([
+                open(&self.gauges).extend([
                     ("publishers", publishers),
                     ("viewers", viewers),
                     ("relays", relays),
@@ -46,65 +55,79 @@ impl Metrics {
                     ("streams", streams),
                 ]);
             }
-            _ => *self.reports.borrow_mut().entry(report.name()).or_default() += 1,
+            _ => *open(&self.reports).entry(report.name()).or_default() += 1,
         }
     }
 
     /// Adds traffic.
-    pub fn add(&self, traffic: &Traffic) {
-        let mut sum = self.traffic.get();
-        sum += *traffic;
-        self.traffic.set(sum);
+    pub fn carried(&self, traffic: &Traffic) {
+        let Traffic {
+            datagrams_in,
+            bytes_in,
+            failed_reads,
+            datagrams_out,
+            bytes_out,
+            dropped_runs,
+            failed_runs,
+            dropped_words,
+        } = *traffic;
+        self.add(5, [datagrams_in, bytes_in, failed_reads]);
+        self.add(8, [datagrams_out, bytes_out, dropped_runs, failed_runs, dropped_words]);
     }
 
-    /// Everything in Prometheus' text format, version 0.0.4.
-    pub fn render(&self) -> String {
-        let traffic = self.traffic.get();
-        let counters = [
-            ("forwarded_packets", self.forwarded.packets.get()),
-            ("forwarded_bytes", self.forwarded.bytes.get()),
-            ("received_packets", self.received.packets.get()),
-            ("received_bytes", self.received.bytes.get()),
-            ("stray_datagrams", self.stray_datagrams.get()),
-            ("udp_datagrams_in", traffic.datagrams_in),
-            ("udp_bytes_in", traffic.bytes_in),
-            ("udp_failed_reads", traffic.failed_reads),
-            ("udp_datagrams_out", traffic.datagrams_out),
-            ("udp_bytes_out", traffic.bytes_out),
-            ("udp_dropped_runs", traffic.dropped_runs),
-            ("udp_failed_runs", traffic.failed_runs),
-        ];
+    /// Adds to the counters from number `first` on. One thread writes, so nothing gets lost.
+    fn add<const N: usize>(&self, first: usize, amounts: [u64; N]) {
+        for (counter, amount) in self.counters[first..].iter().zip(amounts) {
+            if amount > 0 {
+                counter.store(counter.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Everything of all cores in Prometheus' text format, version 0.0.4.
+    pub fn render(all: &[Arc<Metrics>]) -> String {
         let mut text = String::new();
-        let reports = self.reports.borrow();
-        for (name, value) in counters.into_iter().chain(reports.iter().map(|(n, v)| (*n, *v))) {
+        for (number, name) in COUNTERS.iter().enumerate() {
+            let of_one = |one: &Arc<Metrics>| one.counters[number].load(Ordering::Relaxed);
+            line(
+                &mut text,
+                "counter",
+                &format!("farcast_{name}_total"),
+                all.iter().map(of_one).sum(),
+            );
+        }
+        for (name, value) in sums(all.iter().map(|one| open(&one.reports))) {
             line(&mut text, "counter", &format!("farcast_{name}_total"), value);
         }
-        for (name, value) in self.gauges.borrow().iter() {
-            line(&mut text, "gauge", &format!("farcast_{name}"), *value);
+        for (name, value) in sums(all.iter().map(|one| open(&one.gauges))) {
+            line(&mut text, "gauge", &format!("farcast_{name}"), value);
         }
         text
     }
 }
 
-impl Observer for Rc<Metrics> {
+type Amounts = BTreeMap<&'static str, u64>;
+
+fn sums<'m>(all: impl Iterator<Item = MutexGuard<'m, Amounts>>) -> Amounts {
+    let mut sums = Amounts::new();
+    for one in all {
+        one.iter().for_each(|(name, value)| *sums.entry(name).or_default() += value);
+    }
+    sums
+}
+
+fn open(amounts: &Mutex<Amounts>) -> MutexGuard<'_, Amounts> {
+    amounts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Observer for Arc<Metrics> {
     fn report(&mut self, _: Instant, report: &Report) {
         self.count(report);
     }
 
     fn traffic(&mut self, traffic: &Traffic) {
-        self.add(traffic);
+        self.carried(traffic);
     }
-}
-
-impl Amount {
-    fn add(&self, packets: u64, bytes: u64) {
-        add(&self.packets, packets);
-        add(&self.bytes, bytes);
-    }
-}
-
-fn add(cell: &Cell<u64>, amount: u64) {
-    cell.set(cell.get() + amount);
 }
 
 fn line(text: &mut String, kind: &str, name: &str, value: u64) {
@@ -117,15 +140,15 @@ mod tests {
 
     #[test]
     fn reports_and_traffic_become_counters_and_gauges() {
-        let metrics = Metrics::default();
-        for _ in 0..2 {
+        let metrics = [Arc::new(Metrics::default()), Arc::default()];
+        for metrics in &metrics {
             metrics.count(&Report::Forwarded { packets: 3, bytes: 300 });
             metrics.count(&Report::Unpublished { stream: "a".into(), epoch: 1 });
-            metrics.add(&Traffic { datagrams_out: 4, dropped_runs: 1, ..Traffic::default() });
+            metrics.carried(&Traffic { datagrams_out: 4, dropped_runs: 1, ..Traffic::default() });
         }
         for viewers in [9, 5] {
             let (publishers, relays, connections, streams) = (1, 0, 2, 1);
-            metrics.count(&Report::Population {
+            metrics[0].count(&Report::Population {
                 publishers,
                 viewers,
                 relays,
@@ -133,7 +156,7 @@ mod tests {
                 streams,
             });
         }
-        let text = metrics.render();
+        let text = Metrics::render(&metrics);
         for expected in [
             "# TYPE farcast_forwarded_packets_total counter\nfarcast_forwarded_packets_total 6\n",
             "farcast_forwarded_bytes_total 600\n",

@@ -43,6 +43,8 @@ pub struct Traffic {
     pub dropped_runs: u64,
     /// Runs that were dropped because the kernel refused them.
     pub failed_runs: u64,
+    /// What another core of the node could not be told, because too much waited there.
+    pub dropped_words: u64,
 }
 
 impl AddAssign for Traffic {
@@ -54,5 +56,6 @@ impl AddAssign for Traffic {
         self.bytes_out += more.bytes_out;
         self.dropped_runs += more.dropped_runs;
         self.failed_runs += more.failed_runs;
+        self.dropped_words += more.dropped_words;
     }
 }

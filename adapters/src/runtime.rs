@@ -33,6 +33,17 @@ pub trait Runtime: Clone + 'static {
     /// Binds a UDP socket. IPv6 sockets take IPv6 alone.
     fn bind(&self, at: SocketAddr) -> impl Future<Output = io::Result<Self::Udp>>;
 
+    /// Binds a UDP socket at an address that the cores of one node share: one datagram reaches one
+    /// of them. The first one finds out whether the address is free; the others join it. Not every
+    /// runtime can.
+    fn bind_shared(
+        &self,
+        _at: SocketAddr,
+        _joins: bool,
+    ) -> impl Future<Output = io::Result<Self::Udp>> {
+        async { Err(io::ErrorKind::Unsupported.into()) }
+    }
+
     /// Binds a UDP socket that relays for somebody: one of thousands, each with little traffic. It
     /// hears of ICMP errors where the kernel tells them.
     fn bind_relayed(&self, at: SocketAddr) -> impl Future<Output = io::Result<Self::Udp>> {

@@ -12,6 +12,7 @@ use async_channel::{Receiver, Sender, TrySendError};
 use async_executor::LocalExecutor;
 use farcast_core::machine::{Load, Machine};
 
+use crate::cores::Mailbox;
 use crate::door::{self, Rooms};
 use crate::driver::{self, Links};
 use crate::gate::beside;
@@ -48,6 +49,8 @@ pub struct Plan {
     /// Whether the machine wants byte streams (TURN, ICE), which come in at all listeners. Else
     /// they are closed.
     pub streams: bool,
+    /// How this core reaches the node's others, if there are any.
+    pub cores: Mailbox,
 }
 
 /// What was bound: the plan's addresses in the plan's order, with the ports that they really have.
@@ -81,7 +84,11 @@ pub async fn serve<R: Runtime, M: Machine>(
     let mut sockets = Sockets::default();
     let mut udp = Vec::with_capacity(plan.udp.len());
     for at in plan.udp {
-        let bound = runtime.bind(at).await.and_then(|socket| sockets.add(socket));
+        let socket = match plan.cores.cores() {
+            1 => runtime.bind(at).await,
+            _ => runtime.bind_shared(at, false).await,
+        };
+        let bound = socket.and_then(|socket| sockets.add(socket));
         udp.push(bound.map_err(|error| ServeError::bind("UDP", "--udp", at, error))?);
     }
     let (http, plain) = listen(&runtime, plan.http, "HTTP", "--http").await?;
@@ -104,9 +111,39 @@ pub async fn serve<R: Runtime, M: Machine>(
 
     let machine = build(&bound);
     ready(&bound, facts);
-    let links = Links { arrivals, facts: told, calls };
+    let links = Links { arrivals, facts: told, calls, cores: plan.cores };
     let driver = driver::run(&runtime, machine, sockets, links, observer);
     beside(driver, executor.run(pending())).await;
+    Ok(())
+}
+
+/// Runs another core of a node whose first one has bound `udp`, until its machine was stopped. It
+/// shares the node's media sockets and has none of its listeners.
+pub async fn join<R: Runtime, M: Machine>(
+    runtime: R,
+    udp: &[SocketAddr],
+    cores: Mailbox,
+    machine: M,
+    observer: impl Observer,
+    ready: impl FnOnce(Sender<Fact>),
+) -> Result<(), ServeError> {
+    let mut sockets = Sockets::default();
+    for at in udp {
+        let bound = runtime.bind_shared(*at, true).await.and_then(|socket| sockets.add(socket));
+        bound.map_err(|error| ServeError::bind("UDP", "--udp", *at, error))?;
+    }
+    let (facts, told) = async_channel::bounded(FACTS);
+    // Whoever connects comes to the first core, and so do the answers to calls.
+    let (arrivals, calls) = (async_channel::bounded(1).1, async_channel::bounded(1).0);
+    ready(facts);
+    driver::run(
+        &runtime,
+        machine,
+        sockets,
+        Links { arrivals, facts: told, calls, cores },
+        observer,
+    )
+    .await;
     Ok(())
 }
 

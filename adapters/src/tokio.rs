@@ -51,6 +51,12 @@ impl Runtime for Tokio {
         Socket::new(socket, segments)
     }
 
+    async fn bind_shared(&self, at: SocketAddr, joins: bool) -> io::Result<Socket> {
+        let socket = kernel::shared_udp(at, joins)?;
+        let segments = Segments::new(&socket)?;
+        Socket::new(socket, segments)
+    }
+
     async fn bind_relayed(&self, at: SocketAddr) -> io::Result<Socket> {
         let socket = kernel::relayed_udp(at)?;
         let segments = Segments::with_errors(&socket)?;

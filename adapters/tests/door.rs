@@ -18,6 +18,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::http::site::Site;
 use farcast_adapters::http::trust::Trust;
 use farcast_adapters::link::Fact;
@@ -281,6 +282,7 @@ async fn visit<R: Runtime>(runtime: R, streams: bool, story: impl FnOnce(&Guest)
         trust: Trust::new(None).unwrap(),
         site: Rc::new(Site::new(|_| None, String::new)),
         streams,
+        cores: Mailbox::alone(),
     };
     let (log, heard) = mpsc::channel();
     let (told, tell) = mpsc::channel();
@@ -293,7 +295,7 @@ async fn visit<R: Runtime>(runtime: R, streams: bool, story: impl FnOnce(&Guest)
         told.send(guest).unwrap();
     };
     let build = |_: &Bound| Talker { heard: log };
-    serve(runtime, plan, build, Rc::new(Metrics::default()), ready).await.unwrap();
+    serve(runtime, plan, build, Arc::new(Metrics::default()), ready).await.unwrap();
     tell.recv().unwrap().join().expect("the story ended well");
 }
 

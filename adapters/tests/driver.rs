@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use echo::{Echo, LATER};
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::driver::{self, Links};
 use farcast_adapters::link::{Errand, Fact, ToPeer};
 use farcast_adapters::observer::{Observer, Traffic};
@@ -278,7 +279,12 @@ fn visit<W: World>(world: W, at: &str, story: impl FnOnce(&mut Guest) + Send + '
             guest.facts.send_blocking(Fact::Stopping).ok();
         });
         let near = SocketAddr::new(at.ip(), 0);
-        let links = Links { arrivals: async_channel::bounded(1).1, facts: told, calls };
+        let links = Links {
+            arrivals: async_channel::bounded(1).1,
+            facts: told,
+            calls,
+            cores: Mailbox::alone(),
+        };
         driver::run(&world, Echo::new(near), sockets, links, watch).await;
         guest.join().expect("the story ended well");
     })

@@ -7,11 +7,13 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
 use farcast_adapters::batch::Batch;
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::driver::{self, Links};
 use farcast_adapters::link::Fact;
 use farcast_adapters::metrics::Metrics;
@@ -42,8 +44,13 @@ fn a_flood_starves_nobody() {
                 }
             })
             .detach();
-        let links = Links { arrivals: async_channel::bounded(1).1, facts: told, calls };
-        let observer = Rc::new(Metrics::default());
+        let links = Links {
+            arrivals: async_channel::bounded(1).1,
+            facts: told,
+            calls,
+            cores: Mailbox::alone(),
+        };
+        let observer = Arc::new(Metrics::default());
         executor.run(driver::run(&Flooded, machine, sockets, links, observer)).await;
     })
     .unwrap();

@@ -7,11 +7,13 @@ mod echo;
 use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use async_channel::Sender;
 use echo::{Echo, LATER};
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::http::site::Site;
 use farcast_adapters::http::trust::Trust;
 use farcast_adapters::link::Fact;
@@ -32,7 +34,7 @@ fn a_node_runs_and_stops_on_smol() {
 }
 
 async fn runs_and_stops(runtime: impl Runtime) {
-    let metrics = Rc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::default());
     let bound = Rc::new(Cell::new(None));
     let (seen, plan) = (bound.clone(), plan("127.0.0.1:0", &metrics));
     let ready = move |bound: &Bound, facts| {
@@ -52,7 +54,7 @@ async fn runs_and_stops(runtime: impl Runtime) {
     UdpSocket::bind(udp).expect("the UDP socket is gone");
     let refused = TcpStream::connect(http).expect_err("nobody listens any more");
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    assert!(metrics.render().contains("farcast_udp_datagrams_in_total 1\n"));
+    assert!(Metrics::render(&[metrics]).contains("farcast_udp_datagrams_in_total 1\n"));
 }
 
 fn talk(udp: SocketAddr, http: SocketAddr, facts: Sender<Fact>) {
@@ -89,14 +91,14 @@ fn an_address_that_is_taken_is_named_and_nothing_starts() {
 }
 
 async fn refusal(runtime: impl Runtime, at: &str) -> String {
-    let metrics = Rc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::default());
     let build = |_: &Bound| -> Echo { panic!("the machine is built after everything is bound") };
     let ready = |_: &Bound, _| panic!("the node is not ready");
     let plan = plan(at, &metrics);
     serve(runtime, plan, build, metrics, ready).await.unwrap_err().to_string()
 }
 
-fn plan(at: &str, metrics: &Rc<Metrics>) -> Plan {
+fn plan(at: &str, metrics: &Arc<Metrics>) -> Plan {
     let at = at.parse().unwrap();
     let metrics = metrics.clone();
     Plan {
@@ -104,7 +106,8 @@ fn plan(at: &str, metrics: &Rc<Metrics>) -> Plan {
         http: vec![at],
         https: None,
         trust: Trust::new(None).unwrap(),
-        site: Rc::new(Site::new(|_| None, move || metrics.render())),
+        site: Rc::new(Site::new(|_| None, move || Metrics::render(&[Arc::clone(&metrics)]))),
         streams: false,
+        cores: Mailbox::alone(),
     }
 }

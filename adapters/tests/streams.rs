@@ -8,11 +8,12 @@ mod talker;
 use std::future::Future;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::driver::{self, Links};
 use farcast_adapters::link::{Errand, Fact};
 use farcast_adapters::metrics::Metrics;
@@ -335,8 +336,13 @@ fn visit<W: World>(world: W, story: impl FnOnce(&mut Guest) + Send + 'static) {
             story(&mut Guest { node, socket, heard });
             facts.send_blocking(Fact::Stopping).ok();
         });
-        let links = Links { arrivals: async_channel::bounded(1).1, facts: told, calls };
-        let watch = Rc::new(Metrics::default());
+        let links = Links {
+            arrivals: async_channel::bounded(1).1,
+            facts: told,
+            calls,
+            cores: Mailbox::alone(),
+        };
+        let watch = Arc::new(Metrics::default());
         driver::run(&world, Talker { heard: log }, sockets, links, watch).await;
         guest.join().expect("the story ended well");
     })

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use farcast_core::config::Egress;
+use farcast_core::limits;
 use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -47,6 +48,8 @@ pub struct Wishes {
     /// Who seals what goes to viewers.
     #[serde(deserialize_with = "word")]
     pub egress: Option<Egress>,
+    /// How many cores share the work.
+    pub cores: Option<Cores>,
     /// How much the log says.
     #[serde(deserialize_with = "word")]
     pub log: Option<Log>,
@@ -95,6 +98,11 @@ pub enum Runtime {
     Smol,
 }
 
+/// A number of cores: 1 to [`limits::CORES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Cores(pub usize);
+
 /// How much the log says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Log {
@@ -142,6 +150,7 @@ impl Wishes {
             key_file,
             runtime: self.runtime.or(below.runtime),
             egress: self.egress.or(below.egress),
+            cores: self.cores.or(below.cores),
             log: self.log.or(below.log),
             tls: self.tls.over(below.tls),
             turn: self.turn.over(below.turn),
@@ -295,6 +304,25 @@ impl FromStr for Runtime {
             "smol" => Ok(Runtime::Smol),
             _ => Err(format!("\"{text}\" is no runtime of ours; write tokio or smol")),
         }
+    }
+}
+
+impl TryFrom<u32> for Cores {
+    type Error = String;
+
+    fn try_from(number: u32) -> Result<Self, String> {
+        let most = limits::CORES;
+        let fits = usize::try_from(number).ok().filter(|number| (1..=most).contains(number));
+        fits.map(Cores).ok_or_else(|| format!("{number} cores are none of ours; write 1 to {most}"))
+    }
+}
+
+impl FromStr for Cores {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number: u32 = text.parse().map_err(|_| format!("\"{text}\" is no number of cores"))?;
+        number.try_into()
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use clap::Args;
 
 use crate::address::{Listen, NodeUrl, Public};
-use crate::config::{Edge, Log, Runtime, Wishes};
+use crate::config::{Cores, Edge, Log, Runtime, Wishes};
 use crate::error::StartError;
 use crate::node::{self, DEFAULT_PORT, NO_INTERFACE, Role, Settings};
 use places::{PlaceFlags, Places, Route, milliseconds};
@@ -104,6 +104,7 @@ impl Host {
             public,
             public_host: Some("localhost".into()),
             open: Some(true),
+            cores: Some(Cores(1)),
             ..Wishes::default()
         }
     }

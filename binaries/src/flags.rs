@@ -8,7 +8,7 @@ use farcast_core::config::Egress;
 
 use crate::address::{Listen, NodeUrl, Public};
 use crate::config::turn::Turn;
-use crate::config::{Edge, Log, Runtime, Tls, Wishes};
+use crate::config::{Cores, Edge, Log, Runtime, Tls, Wishes};
 use crate::error::StartError;
 use crate::secret::Secrets;
 
@@ -88,6 +88,9 @@ pub struct NodeFlags {
     /// Who seals what goes to viewers: own, or str0m to compare with [default: own]
     #[arg(long, env = "FARCAST_EGRESS")]
     egress: Option<Egress>,
+    /// Share the work among so many cores [default: all of this machine]
+    #[arg(long, value_name = "NUMBER", env = "FARCAST_CORES")]
+    cores: Option<Cores>,
     /// How much the log says: debug, info or warn [default: info]
     #[arg(long, value_name = "LEVEL", env = "FARCAST_LOG")]
     log: Option<Log>,
@@ -123,6 +126,7 @@ impl NodeFlags {
             key_file: self.key_file,
             runtime: self.runtime,
             egress: self.egress,
+            cores: self.cores,
             log: self.log,
             tls: Tls { cert: self.cert, key: self.key, ca: self.ca },
             turn: Turn { enabled: self.turn, ..Turn::default() },

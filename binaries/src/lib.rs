@@ -4,6 +4,7 @@
 pub mod address;
 pub mod check;
 pub mod config;
+mod cores;
 pub mod demo;
 pub mod doctor;
 pub mod error;

@@ -92,6 +92,7 @@ impl Settings {
             ice_servers: turn::ice_servers(&wishes.turn, server.as_ref())?,
             turn: server,
             egress: wishes.egress.unwrap_or_default(),
+            cores: wishes.cores.map_or_else(all_cores, |cores| cores.0),
         };
         Ok(Settings {
             core,
@@ -106,6 +107,11 @@ impl Settings {
             warnings: wishes.edge.iter().filter_map(exposed).collect(),
         })
     }
+}
+
+/// As many cores as this process may use, or one if nobody tells.
+fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |all| all.get().min(limits::CORES))
 }
 
 /// The IPs of this machine's interfaces that are up, loopback included.

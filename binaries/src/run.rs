@@ -5,11 +5,13 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
 use async_channel::Sender;
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::http::site::Site;
 use farcast_adapters::http::tls::Tls;
 use farcast_adapters::http::trust::Trust;
@@ -28,6 +30,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::{Log, Runtime};
+use crate::cores::Rest;
 use crate::error::StartError;
 use crate::node::Settings;
 use crate::pages;
@@ -79,6 +82,14 @@ pub fn run(
                 }
                 Err(error) => say(&format!("the settings stay as they are: {error}")),
             },
+            News::Core(facts) => {
+                alternates.iter().for_each(|alternates| redirect(&facts, alternates));
+                all.push(facts);
+            }
+            News::Broken(error) => {
+                stopping = true;
+                outcome = outcome.and(Err(error));
+            }
             News::Signal(_) if stopping => return outcome,
             News::Signal(_) => stopping = true,
             News::Ended(result) => {
@@ -97,6 +108,10 @@ pub fn run(
 /// What the threads of nodes and of signals tell the first one.
 enum News {
     Ready(Sender<Fact>),
+    /// Another core of a node that is ready.
+    Core(Sender<Fact>),
+    /// One of them failed.
+    Broken(StartError),
     Ended(Result<(), StartError>),
     Signal(i32),
 }
@@ -170,8 +185,10 @@ async fn on<R: runtime::Runtime>(
     tell: &mpsc::Sender<News>,
 ) -> Result<(), StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError(error.to_string());
-    let metrics = Rc::new(Metrics::default());
+    let cores = settings.core.cores.max(1);
+    let metrics: Vec<Arc<Metrics>> = (0..cores).map(|_| Arc::default()).collect();
     let read = metrics.clone();
+    let mut mailboxes = Mailbox::of(cores);
     let tls = match &settings.certificate {
         Some(files) => Some(Tls::load(&files.chain, &files.key).map_err(|e| failed(&e))?),
         None => None,
@@ -181,12 +198,22 @@ async fn on<R: runtime::Runtime>(
         http: settings.http,
         https: tls.clone().map(|tls| (settings.https, tls)),
         trust: Trust::new(settings.ca.as_deref()).map_err(|e| failed(&e))?,
-        site: Rc::new(Site::new(pages::page, move || read.render())),
+        site: Rc::new(Site::new(pages::page, move || Metrics::render(&read))),
         streams: true,
+        cores: mailboxes.remove(0),
     };
     let (birth, crypto) = (birth(runtime.now())?, crypto()?);
     let secret = randomness()?;
-    let observer = (metrics, log::Log { from: level(settings.log) });
+    let log = level(settings.log);
+    let rest = Rest {
+        mailboxes,
+        metrics: metrics[1..].to_vec(),
+        crypto: crypto.clone(),
+        runtime: settings.runtime,
+        log,
+    };
+    let (core_ready, core_failed) = (tell.clone(), tell.clone());
+    let observer = (metrics[0].clone(), log::Log { from: log });
     let ready = |_: &Bound, facts| drop(tell.send(News::Ready(facts)));
     let renewing = renew(runtime.clone(), tls);
     let serving = async {
@@ -197,7 +224,15 @@ async fn on<R: runtime::Runtime>(
                 serve::serve(runtime, plan, build, observer, ready).await
             }
             None => {
-                let build = |b: &Bound| Node::new(bound_config(core, b, &secret), birth, crypto);
+                let build = |bound: &Bound| {
+                    let config = bound_config(core, bound, &secret);
+                    rest.spawn(
+                        &config,
+                        move |facts| drop(core_ready.send(News::Core(facts))),
+                        move |error| drop(core_failed.send(News::Broken(error))),
+                    );
+                    Node::new(config, birth, crypto)
+                };
                 serve::serve(runtime, plan, build, observer, ready).await
             }
         }
@@ -235,7 +270,7 @@ fn bound_config(mut config: Config, bound: &Bound, secret: &[u8]) -> Config {
     config
 }
 
-fn birth(start: Instant) -> Result<Birth, StartError> {
+pub(crate) fn birth(start: Instant) -> Result<Birth, StartError> {
     let seed = randomness()?;
     let calendar = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(|_| {
         StartError("this machine's clock stands before 1970; set it right first".into())

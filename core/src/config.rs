@@ -27,6 +27,8 @@ pub struct Config {
     pub ice_servers: Option<IceServers>,
     /// Who seals what goes to viewers and downstream nodes.
     pub egress: Egress,
+    /// How many cores share the work; one if 0.
+    pub cores: usize,
 }
 
 /// Who seals what goes to viewers and downstream nodes.

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod config;
+pub mod cores;
 pub mod credential;
 pub mod director;
 pub mod http;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::cores::{CoreId, Word};
 use crate::http::{Call, CallError, Reply, Request};
 use crate::outbox::Outbox;
 use crate::report::Report;
@@ -132,6 +133,10 @@ pub enum Input<'a> {
     /// Where the operator wants new TURN clients to go instead of here, from now on: for each
     /// family the first one. Empty: they may stay.
     Alternates(Vec<SocketAddr>),
+    /// Another core of this node tells something.
+    Told(Word),
+    /// That core could not be told ([`Output::Tell`]): too many words wait for it.
+    Untold(Word),
     /// The operator wants this process to end: say goodbye to everybody now.
     Stopping,
     /// The deadline that the machine named has come.
@@ -271,6 +276,14 @@ pub enum Output {
         call: CallId,
         /// What to ask.
         request: Call,
+    },
+    /// Tell another core of this node: [`Input::Told`] there, in the order of telling, or
+    /// [`Input::Untold`] here.
+    Tell {
+        /// Which core.
+        core: CoreId,
+        /// What.
+        word: Word,
     },
     /// Tell operators, metrics and simulations what happened.
     Report(Report),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::config::{Birth, Config, OwnMedia};
+use crate::cores::{CoreId, Message, Word};
 use crate::director::signal::reply;
 use crate::director::{Desk, Director};
 use crate::hub::Hub;
@@ -18,9 +19,11 @@ use crate::sorting::{self, Owner};
 use crate::ticket::{Ticket, Via};
 use crate::turn::{self, Inward, News, Turn};
 
-/// A node.
+/// A node, or what one of its cores has of it.
 pub struct Node {
-    director: Director,
+    cores: usize,
+    /// On the first core.
+    director: Option<Box<Director>>,
     hub: Hub,
     turn: Option<Turn>,
     /// The sockets that the hub and the TURN server share.
@@ -37,20 +40,28 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that begins at its birth's instant.
+    /// A node that begins at its birth's instant; if it has several cores, what the first one has
+    /// of it.
     pub fn new(config: Config, birth: Birth, crypto: Crypto) -> Self {
+        Node::on_core(CoreId::FIRST, config, birth, crypto)
+    }
+
+    /// What one core has of a node. All are told the same but for the seed of their birth.
+    pub fn on_core(core: CoreId, config: Config, birth: Birth, crypto: Crypto) -> Self {
         let mut seed = Seed::new(birth.seed);
-        let hub = Hub::new(config.addresses.clone(), crypto, config.egress, seed.fork());
+        let hub = Hub::new(&config, core, crypto, seed.fork());
         let director_seed = seed.fork();
         let turn = config.turn.clone().map(|turn| {
             let own = own_media(&Paths::new(&config.addresses.udp, &config.addresses));
             Turn::new(turn, own, birth, seed.fork())
         });
+        let is_first = core == CoreId::FIRST;
         Node {
+            cores: config.cores.max(1),
             hub,
             turn,
             shared: config.addresses.udp.clone(),
-            director: Director::new(config, birth, director_seed),
+            director: is_first.then(|| Box::new(Director::new(config, birth, director_seed))),
             streams: sorting::Streams::default(),
             commands: Vec::new(),
             events: Vec::new(),
@@ -61,17 +72,52 @@ impl Node {
 
     fn take(&mut self, now: Instant, input: Input<'_>, out: &mut Outbox) {
         let events = &mut self.events;
-        let director = &mut self.director;
-        let mut desk = Desk { now, commands: &mut self.commands, out };
         match input {
             Input::Datagrams(datagrams) => self.sort(now, datagrams, out),
+            Input::Told(word) => self.told(now, word, out),
+            Input::Untold(word) => {
+                if let Message::Hub { word, .. } = *word.0 {
+                    self.hub.untold(word, events);
+                }
+            }
             Input::Bound { bind, .. } | Input::Listening { bind, .. }
                 if sorting::of_bind(bind) == Owner::Turn =>
             {
                 self.tell_turn(now, &input, out);
             }
+            Input::Alternates(_) => self.tell_turn(now, &input, out),
+            Input::Stopping => {
+                self.direct(now, input, out);
+                self.hub.stop(now, &mut self.events, out);
+                self.pass_relayed(now, out);
+                self.tell_turn(now, &Input::Stopping, out);
+            }
+            Input::Timeout => {
+                self.direct(now, input, out);
+                self.hub.timeout(now, &mut self.events, out);
+                self.tell_turn(now, &Input::Timeout, out);
+            }
+            Input::Connected { connect, .. } if sorting::is_directors(connect) => {
+                self.direct(now, input, out);
+            }
+            Input::Listening { .. }
+            | Input::Unreachable { .. }
+            | Input::Accepted { .. }
+            | Input::Connected { .. }
+            | Input::Bytes { .. }
+            | Input::Unsent { .. }
+            | Input::Ended { .. } => self.stream(now, &input, out),
+            _ => self.direct(now, input, out),
+        }
+    }
+
+    /// Gives the director, if it is on this core, a fact that concerns it.
+    fn direct(&mut self, now: Instant, input: Input<'_>, out: &mut Outbox) {
+        let Some(director) = &mut self.director else { return };
+        let mut desk = Desk { now, commands: &mut self.commands, out };
+        match input {
             Input::Bound { bind, result } => director.bound(bind, result, &mut desk),
-            Input::Connected { connect, result } if sorting::is_directors(connect) => {
+            Input::Connected { connect, result } => {
                 director.connected(connect, result, &mut desk);
             }
             Input::Asked { id, request } => director.asked(id, &request, &mut desk),
@@ -83,34 +129,33 @@ impl Node {
             Input::Left { connection, clean } => director.left(connection, clean, &mut desk),
             Input::Answered { call, result } => director.answered(call, result, &mut desk),
             Input::Measured(load) => director.measured(load),
-            Input::Alternates(_) => self.tell_turn(now, &input, out),
-            Input::Stopping => {
-                director.stop(&mut desk);
-                self.hub.stop(now, events, desk.out);
-                self.pass_relayed(now, out);
-                self.tell_turn(now, &input, out);
+            Input::Stopping => director.stop(&mut desk),
+            Input::Timeout => director.timeout(&mut desk),
+            _ => {}
+        }
+    }
+
+    /// Another core says something.
+    fn told(&mut self, now: Instant, word: Word, out: &mut Outbox) {
+        match *word.0 {
+            Message::Command(command) => self.commands.push(command),
+            Message::Event(event) => {
+                if let Event::Ended { session, .. } = event {
+                    self.hub.ended_abroad(session);
+                }
+                self.events.push(event);
             }
-            Input::Timeout => {
-                director.timeout(&mut desk);
-                self.hub.timeout(now, events, desk.out);
-                self.tell_turn(now, &input, out);
-            }
-            Input::Listening { .. }
-            | Input::Unreachable { .. }
-            | Input::Accepted { .. }
-            | Input::Connected { .. }
-            | Input::Bytes { .. }
-            | Input::Unsent { .. }
-            | Input::Ended { .. } => self.stream(now, &input, out),
+            Message::Revoke(user) => self.revoke(now, &user, out),
+            Message::Hub { from, word } => self.hub.told(now, from, word, &mut self.events, out),
         }
     }
 
     /// Gives every datagram of one read to its owner, in order.
     fn sort(&mut self, now: Instant, datagrams: &[Datagram<'_>], out: &mut Outbox) {
         let Some(first) = datagrams.first() else { return };
-        if self.director.knocks_from(first.local) {
+        if let Some(director) = self.director.as_mut().filter(|one| one.knocks_from(first.local)) {
             let mut desk = Desk { now, commands: &mut self.commands, out };
-            return self.director.heard(datagrams, &mut desk);
+            return director.heard(datagrams, &mut desk);
         }
         let Some(turn) = &mut self.turn else {
             return self.hub.datagrams(now, datagrams, &mut self.events, out);
@@ -182,10 +227,7 @@ impl Node {
             // Goodbyes of sessions that end go out before their allocations end.
             self.pass_relayed(now, out);
             for event in std::mem::take(&mut self.events) {
-                self.revoke(now, &event, out);
-                let mut desk = Desk { now, commands: &mut self.commands, out };
-                answer(&mut self.director, &event, &mut desk);
-                self.director.observe(event, &mut desk);
+                self.pass_event(now, event, out);
             }
             self.pass_inward(now, out);
             self.pass_relayed(now, out);
@@ -195,11 +237,33 @@ impl Node {
         }
     }
 
+    /// Tells the director what happened in a hub.
+    fn pass_event(&mut self, now: Instant, event: Event, out: &mut Outbox) {
+        let Some(director) = &mut self.director else {
+            let word = Word::new(Message::Event(event));
+            return out.push(Output::Tell { core: CoreId::FIRST, word });
+        };
+        let gone = match event {
+            Event::Ended { session, .. } => Some(director.turn_user(session)),
+            _ => None,
+        };
+        let mut desk = Desk { now, commands: &mut self.commands, out };
+        answer(director, &event, &mut desk);
+        director.observe(event, &mut desk);
+        if let Some(user) = gone.filter(|_| self.turn.is_some()) {
+            for core in (1..self.cores).map(CoreId) {
+                let word = Word::new(Message::Revoke(user.clone()));
+                out.push(Output::Tell { core, word });
+            }
+            self.revoke(now, &user, out);
+        }
+    }
+
     /// A session that is gone takes its allocations along.
-    fn revoke(&mut self, now: Instant, event: &Event, out: &mut Outbox) {
-        if let (Some(turn), Event::Ended { session, .. }) = (&mut self.turn, event) {
+    fn revoke(&mut self, now: Instant, user: &str, out: &mut Outbox) {
+        if let Some(turn) = &mut self.turn {
             let mut desk = turn::Desk { now, inward: &mut self.inward, out };
-            turn.revoke(&self.director.turn_user(*session), &mut desk);
+            turn.revoke(user, &mut desk);
         }
     }
 
@@ -270,11 +334,14 @@ impl Machine for Node {
         for stream in out.ended() {
             self.streams.forget(stream);
         }
-        self.director.report_population(out);
+        if let Some(director) = &mut self.director {
+            director.report_population(out);
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
+        let director = self.director.as_ref().and_then(|director| director.deadline());
         let turn = self.turn.as_ref().and_then(Turn::deadline);
-        [self.director.deadline(), self.hub.deadline(), turn].into_iter().flatten().min()
+        [director, self.hub.deadline(), turn].into_iter().flatten().min()
     }
 }

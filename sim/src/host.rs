@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use farcast_core::config::Config;
 use farcast_core::machine::Machine;
-use farcast_core::node::Node;
 use farcast_core::outbox::Outbox;
 use farcast_core::report::Report;
+
+use crate::cores::Cores;
 
 /// The first port that a host gives to a socket that may have any (RFC 6335 section 6: dynamic).
 const FIRST_PORT: u16 = 49_152;
@@ -16,7 +17,7 @@ const FIRST_PORT: u16 = 49_152;
 /// A host. Its node may be dead.
 pub(crate) struct Host {
     pub(crate) ip: IpAddr,
-    pub(crate) node: Option<Node>,
+    pub(crate) node: Option<Cores>,
     pub(crate) outbox: Outbox,
     pub(crate) config: Config,
     /// What its calendar says at the world's start, since 1970.

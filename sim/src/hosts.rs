@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_channel::Sender;
 use async_executor::LocalExecutor;
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::http::site::Site;
 use farcast_adapters::http::trust::Trust;
 use farcast_adapters::link::Fact;
@@ -17,12 +18,13 @@ use farcast_adapters::observer::{Observer, Traffic};
 use farcast_adapters::runtime::Runtime;
 use farcast_adapters::serve::{self, Bound, serve};
 use farcast_core::config::Birth;
-use farcast_core::node::Node;
+
 use farcast_core::report::Report;
 use farcast_core::seed::Seed;
 
 use crate::atlas::CityIndex;
 use crate::browser::Browser;
+use crate::cores::Cores;
 use crate::epoch;
 use crate::evidence::{Evidence, Quiet, Seen};
 use crate::handshake::Dtls;
@@ -237,13 +239,14 @@ async fn live(stage: Rc<Stage>, index: usize) -> turmoil::Result {
         trust: stage.trust.clone(),
         site: Rc::new(Site::new(|_| None, String::new)),
         streams: false,
+        cores: Mailbox::alone(),
     };
     let start = host.now();
     let seed = stage.seeds.borrow_mut()[index].bytes();
     fastrand::seed(Seed::new(seed).bits());
     let crypto = stage.dtls.crypto();
     let birth = Birth { seed, calendar: node.calendar + (start - stage.start), start };
-    let build = |_: &Bound| Node::new(node.config.clone(), birth, crypto);
+    let build = |_: &Bound| Cores::new(node.config.clone(), birth, crypto);
     let ready = |_: &Bound, facts| drop(stage.facts.borrow_mut().insert(index, facts));
     let notes = Notes { stage: Rc::clone(&stage), index };
     serve(runtime, plan, build, notes, ready).await?;

@@ -5,6 +5,7 @@ pub mod atlas;
 pub mod browse;
 pub mod browser;
 pub mod camera;
+pub mod cores;
 pub mod epoch;
 pub mod evidence;
 mod faults;

@@ -158,6 +158,10 @@ impl<R: Runtime> Runtime for Wired<R> {
         self.socket(self.runtime.bind(at).await?)
     }
 
+    async fn bind_shared(&self, at: SocketAddr, joins: bool) -> io::Result<Self::Udp> {
+        self.socket(self.runtime.bind_shared(at, joins).await?)
+    }
+
     async fn bind_relayed(&self, at: SocketAddr) -> io::Result<Self::Udp> {
         self.socket(self.runtime.bind_relayed(at).await?)
     }

@@ -55,7 +55,8 @@ fn shown(egress: Egress, video: Video, seed: u8) -> Vec<Vec<Shown>> {
                 playout_delay: packet.playout_delay,
             };
             let mut frames: Vec<Shown> = track.iter().map(show).collect();
-            frames.dedup();
+            // When a frame begins: what of it is more than a heap follows, as the pacer lets it.
+            frames.dedup_by_key(|shown| (shown.timestamp, shown.captured));
             all.push(frames);
         }
     }

@@ -3,10 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use async_executor::LocalExecutor;
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::http::site::Site;
 use farcast_adapters::http::trust::Trust;
 use farcast_adapters::link::Fact;
@@ -49,6 +51,7 @@ async fn node<R: Runtime>(
         trust: Trust::new(None).expect("the built-in roots"),
         site: Rc::new(Site::new(|_| None, String::new)),
         streams: false,
+        cores: Mailbox::alone(),
     };
     let birth = Birth { seed: [7; 32], calendar: Duration::from_secs(1), start: runtime.now() };
     let crypto = Crypto::generate().expect("the system has randomness");
@@ -65,7 +68,7 @@ async fn node<R: Runtime>(
     let ready = |bound: &Bound, facts: Sender<Fact>| {
         up.try_send((bound.clone(), facts)).expect("room for one");
     };
-    let served = serve(runtime, plan, build, Rc::new(Metrics::default()), ready).await;
+    let served = serve(runtime, plan, build, Arc::new(Metrics::default()), ready).await;
     served.expect("free ports");
 }
 

@@ -66,6 +66,15 @@ fn stories_of_loss_and_crowds_with_str0ms_egress() {
 }
 
 #[test]
+fn every_story_with_three_cores_in_each_node() {
+    for (name, _) in STORIES {
+        let (mut plan, _) = plan(name, 1);
+        plan.nodes.iter_mut().for_each(|node| node.config.cores = 3);
+        judge(&plan, 1, &in_memory(&plan));
+    }
+}
+
+#[test]
 fn every_story_on_simulated_hosts() {
     let (memory_alone, both): (Vec<Plan>, Vec<Plan>) = STORIES
         .iter()

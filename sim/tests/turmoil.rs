@@ -8,9 +8,11 @@ mod echo;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use echo::{Echo, LATER};
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::driver::{self, Links};
 use farcast_adapters::link::Fact;
 use farcast_adapters::metrics::Metrics;
@@ -56,9 +58,14 @@ fn trace(seed: u64) -> Vec<(String, Duration)> {
         let port = sockets.add(runtime.bind(wildcard).await?)?.port();
         places.send(SocketAddr::new(turmoil::lookup("node"), port)).await?;
         let (calls, _errands) = async_channel::bounded(1);
-        let links = Links { arrivals: async_channel::bounded(1).1, facts: told, calls };
+        let links = Links {
+            arrivals: async_channel::bounded(1).1,
+            facts: told,
+            calls,
+            cores: Mailbox::alone(),
+        };
         let machine = Echo::new(wildcard);
-        driver::run(&runtime, machine, sockets, links, Rc::new(Metrics::default())).await;
+        driver::run(&runtime, machine, sockets, links, Arc::new(Metrics::default())).await;
         Ok(())
     });
     let heard = Rc::new(RefCell::new(Vec::new()));

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use farcast_core::config::Access;
 use farcast_core::http::Method;
+use farcast_core::limits;
 use farcast_core::report::Report;
 use farcast_sim::wish::{Video, Wish};
 use farcast_sim::world::{NodeIndex, World};
@@ -77,10 +78,15 @@ fn a_packet_is_late_by_its_three_wires_alone() {
     assert!(!received.is_empty());
     // It begins in the past, and catches up.
     let live = received[0].at - start + Duration::from_millis(500);
+    let mut frame = None;
     for packet in received.iter().filter(|packet| packet.captured > live) {
         let late = packet.at - start - packet.captured;
         // Capture times travel in whole microseconds.
-        assert_eq!(late.as_micros(), (DELAY * 3).as_micros());
+        let added = late.as_micros() - (DELAY * 3).as_micros();
+        let is_first = frame.replace(packet.timestamp) != Some(packet.timestamp);
+        // A large frame comes here in one heap, and does not leave in one.
+        let most = if is_first { Duration::ZERO } else { limits::PACE };
+        assert!(added <= most.as_micros(), "{added} us");
     }
 }
 

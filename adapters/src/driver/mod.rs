@@ -2,6 +2,7 @@
 //! machine leaves. It knows neither what the machine is nor which runtime it waits on.
 
 mod alarm;
+mod hear;
 mod walk;
 
 use std::collections::{HashMap, VecDeque};
@@ -13,7 +14,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
-use farcast_core::http::{CallError, Reply};
+use farcast_core::cores::Word;
+use farcast_core::http::Reply;
 use farcast_core::machine::{
     BindId, CallId, ConnectionId, Door, Input, Machine, RequestId, StreamId,
 };
@@ -21,6 +23,7 @@ use farcast_core::outbox::Outbox;
 use futures_lite::Stream;
 
 use crate::batch::Batch;
+use crate::cores::Mailbox;
 use crate::door::{Arrival, Seat};
 use crate::gate::Gate;
 use crate::link::{Errand, Fact, ToPeer};
@@ -49,6 +52,8 @@ pub struct Links<T> {
     pub facts: Receiver<Fact>,
     /// Takes the calls that the machine wants made.
     pub calls: Sender<Errand>,
+    /// The other cores of the node.
+    pub cores: Mailbox,
 }
 
 /// Runs the machine until it has been told to stop.
@@ -72,6 +77,7 @@ pub async fn run<R: Runtime>(
         facts: Some(Box::pin(links.facts)),
         facts_gate: Gate::default(),
         calls: links.calls,
+        cores: links.cores,
         batch: Batch::default(),
         outbox: Outbox::default(),
         traffic: Traffic::default(),
@@ -106,6 +112,7 @@ struct Driver<'r, R: Runtime, M, O> {
     facts: Option<Pin<Box<Receiver<Fact>>>>,
     facts_gate: Gate,
     calls: Sender<Errand>,
+    cores: Mailbox,
     batch: Batch,
     outbox: Outbox,
     /// Since the observer heard of it last.
@@ -133,20 +140,27 @@ type Arrivals<T> = Pin<Box<Receiver<Arrival<T>>>>;
 enum Source {
     Sockets,
     Streams,
+    Cores,
     Reach,
     Arrivals,
     Told,
 }
 
 /// All of them, in the order of their turns.
-const SOURCES: [Source; 5] =
-    [Source::Sockets, Source::Streams, Source::Reach, Source::Arrivals, Source::Told];
+const SOURCES: [Source; 6] = [
+    Source::Sockets,
+    Source::Streams,
+    Source::Cores,
+    Source::Reach,
+    Source::Arrivals,
+    Source::Told,
+];
 
 impl Source {
     /// Turns that it may have in a row.
     fn turns(self) -> u32 {
         match self {
-            Source::Sockets | Source::Streams => READS,
+            Source::Sockets | Source::Streams | Source::Cores => READS,
             Source::Reach | Source::Arrivals | Source::Told => 1,
         }
     }
@@ -159,6 +173,8 @@ enum Turn<R: Runtime> {
     /// A stream did, or was written to.
     Stream(streams::News),
     Reach(reach::News<R>),
+    /// Another core told something.
+    Word(Word),
     Arrival(Box<Arrival<R::Tcp>>),
     Answer(Answer),
     Fact(Fact),
@@ -174,6 +190,7 @@ enum Answer {
     Listening { bind: BindId, result: Result<SocketAddr, String> },
     Lost { connection: ConnectionId },
     NotCalled { call: CallId, why: &'static str },
+    Untold(Word),
 }
 
 impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
@@ -221,6 +238,7 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
         match source {
             Source::Sockets => self.sockets.poll(cx, &mut self.batch).map(Turn::Socket),
             Source::Streams => self.streams.poll(cx).map(Turn::Stream),
+            Source::Cores => self.cores.poll(cx).map(Turn::Word),
             Source::Reach => self.reach.poll(cx, self.runtime).map(Turn::Reach),
             Source::Arrivals => self.poll_arrivals(cx),
             Source::Told => self.poll_told(cx),
@@ -278,6 +296,7 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
                 self.machine.handle(now, self.streams.input(&news), &mut self.outbox);
             }
             Turn::Reach(news) => self.reached(now, news),
+            Turn::Word(word) => self.tell(now, Input::Told(word)),
             Turn::Arrival(arrival) => self.arrived(now, *arrival),
             Turn::Answer(answer) => self.tell(now, answer.into()),
             Turn::Fact(fact) => self.hear(now, fact),
@@ -334,59 +353,7 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
         (!self.streams.is_full()).then(|| self.streams.add(wire, seat))
     }
 
-    fn hear(&mut self, now: Instant, fact: Fact) {
-        match fact {
-            Fact::Asked { request, answer } => {
-                self.last_request += 1;
-                let id = RequestId(self.last_request);
-                self.requests.insert(id, answer);
-                self.tell(now, Input::Asked { id, request });
-            }
-            Fact::Opened { connection, peer, host, writer } => {
-                self.connections.insert(connection, writer);
-                self.tell(now, Input::Opened { connection, peer, host });
-            }
-            // We may have told the machine that a connection is lost before its task knew.
-            Fact::Said { connection, text } if self.connections.contains_key(&connection) => {
-                self.tell(now, Input::Said { connection, text: &text });
-            }
-            Fact::Writable { connection, unsent } if self.connections.contains_key(&connection) => {
-                self.tell(now, Input::Writable { connection, unsent });
-            }
-            Fact::Left { connection, clean } => {
-                if self.connections.remove(&connection).is_some() {
-                    self.tell(now, Input::Left { connection, clean });
-                }
-            }
-            Fact::Said { .. } | Fact::Writable { .. } => {}
-            Fact::Answered { call, result } => self.tell(now, Input::Answered { call, result }),
-            Fact::Measured(load) => self.tell(now, Input::Measured(load)),
-            Fact::Alternates(servers) => self.tell(now, Input::Alternates(servers)),
-            Fact::Stopping => self.stop(now),
-        }
-    }
-
-    fn stop(&mut self, now: Instant) {
-        if self.end.is_none() {
-            self.end = Some(now + GRACE);
-            self.tell(now, Input::Stopping);
-        }
-    }
-
     fn tell(&mut self, now: Instant, input: Input<'_>) {
         self.machine.handle(now, input, &mut self.outbox);
-    }
-}
-
-impl From<Answer> for Input<'_> {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Bound { bind, result } => Input::Bound { bind, result },
-            Answer::Listening { bind, result } => Input::Listening { bind, result },
-            Answer::Lost { connection } => Input::Left { connection, clean: false },
-            Answer::NotCalled { call, why } => {
-                Input::Answered { call, result: Err(CallError(why.to_owned())) }
-            }
-        }
     }
 }

@@ -74,6 +74,12 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
                     self.answers.push_back(Answer::NotCalled { call, why });
                 }
             }
+            Output::Tell { core, word } => {
+                if let Err(word) = self.cores.tell(core, word) {
+                    self.traffic.dropped_words += 1;
+                    self.answers.push_back(Answer::Untold(word));
+                }
+            }
             Output::Report(report) => self.observer.report(now, &report),
             Output::Listen { bind, near } => {
                 let listener = self.runtime.listen_relayed(near).await;

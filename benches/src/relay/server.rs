@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::http::site::Site;
 use farcast_adapters::http::trust::Trust;
 use farcast_adapters::metrics::Metrics;
@@ -39,7 +41,7 @@ impl Server {
                 let birth = birth();
                 let build = |_: &Bound| Standalone::new(config(), birth);
                 let ready = |bound: &Bound, _| tell.send((bound.udp[0], thread)).expect("awaited");
-                serve::serve(Tokio, plan(), build, Rc::new(Metrics::default()), ready)
+                serve::serve(Tokio, plan(), build, Arc::new(Metrics::default()), ready)
                     .await
                     .expect("free ports");
             })
@@ -78,6 +80,7 @@ fn plan() -> Plan {
         trust: Trust::new(None).expect("the public authorities"),
         site: Rc::new(Site::new(|_| None, String::new)),
         streams: true,
+        cores: Mailbox::alone(),
     }
 }
 

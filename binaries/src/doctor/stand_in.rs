@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use async_channel::Sender;
+use farcast_adapters::cores::Mailbox;
 use farcast_adapters::http::site::Site;
 use farcast_adapters::http::tls::Tls;
 use farcast_adapters::http::trust::Trust;
@@ -50,6 +51,7 @@ impl StandIn {
                 trust,
                 site: Rc::new(Site::new(|_| None, String::new)),
                 streams: false,
+                cores: Mailbox::alone(),
             };
             let tell_ready = tell.clone();
             // Nobody listens only if the doctor is gone.

@@ -27,11 +27,15 @@ impl Hub {
         events: &mut Vec<Event>,
         out: &mut Outbox,
     ) {
+        if let Some(core) = command.of_session().and_then(|session| self.home_of(session)) {
+            return self.pass_command(core, command, out);
+        }
         match command {
             Command::Publish { session, stream, epoch, replaces, offer, ticket } => {
                 let result = self.publish(now, session, stream, epoch, &offer, out);
-                if let Some(old) = self.key_of(replaces).filter(|_| result.is_ok()) {
-                    self.end(now, old, "another publisher took its place", events, out);
+                if let Some(session) = replaces.filter(|_| result.is_ok()) {
+                    let why = "another publisher took its place";
+                    self.command(now, Command::Close { session, why }, events, out);
                 }
                 events.push(Event::Answered { session, ticket, result });
             }
@@ -119,6 +123,7 @@ impl Hub {
         let key = self.admit(now, id, Role::Relay, stream.clone(), session, out);
         self.sessions[key].bound = Some(bound);
         self.streams.join(&stream, key);
+        self.want(key, out);
         self.demux.bind(bound, key);
         paths.locals().for_each(|local| self.demux.bind(local, key));
         Ok(offer)
@@ -163,7 +168,9 @@ impl Hub {
         session.restart(ours, theirs, &mut self.entropy).map_err(unusable_offer)?;
         let fragment = session.fragment();
         self.demux.forget_ufrag(&before);
-        self.demux.admit(self.sessions[key].session.ufrag(), key);
+        let ufrag = self.sessions[key].session.ufrag().to_owned();
+        self.demux.admit(&ufrag, key);
+        self.renamed(id, ufrag, out);
         self.advance(now, key, events, out);
         Ok(fragment)
     }
@@ -190,7 +197,19 @@ impl Hub {
     ) -> SessionKey {
         let (role_name, stream_name) = (role.as_str(), stream.to_string());
         out.report(Report::SessionOpened { session: id.0, role: role_name, stream: stream_name });
-        let deadline = session.deadline();
+        self.settle(now, id, role, stream, session)
+    }
+
+    /// A session lives here from now on.
+    pub(super) fn settle(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        role: Role,
+        stream: StreamName,
+        session: Session,
+    ) -> SessionKey {
+        let (deadline, is_connected) = (session.deadline(), session.is_connected());
         let key = self.sessions.insert(Member {
             id,
             role,
@@ -205,7 +224,9 @@ impl Hub {
         self.by_id.insert(id, key);
         self.demux.admit(self.sessions[key].session.ufrag(), key);
         self.timers.set(Timer::Session(key), deadline);
-        self.timers.set(Timer::Setup(key), now + limits::SETUP);
+        if !is_connected {
+            self.timers.set(Timer::Setup(key), now + limits::SETUP);
+        }
         self.timers.set(Timer::Silence(key), now + limits::QUIET);
         key
     }

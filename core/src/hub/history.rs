@@ -85,7 +85,7 @@ impl History {
     }
 
     /// The packets from this number on.
-    pub(crate) fn since(&self, sequence: u64) -> impl Iterator<Item = &Packet> {
+    pub(crate) fn since(&self, sequence: u64) -> impl Iterator<Item = &Packet> + Clone {
         let place = usize::try_from(sequence.saturating_sub(self.first)).unwrap_or(usize::MAX);
         self.packets.range(place.min(self.packets.len())..).flatten()
     }

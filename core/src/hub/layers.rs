@@ -14,6 +14,7 @@ use crate::hub::words::{Event, Quality};
 use crate::hub::{Hub, Member, Timer};
 use crate::limits;
 use crate::media::packet::SourceClock;
+use crate::outbox::Outbox;
 
 /// What a sink gets.
 #[derive(Debug, Default)]
@@ -32,6 +33,11 @@ impl Watch {
     /// The layer that goes to the sink now.
     pub(super) fn current(&self) -> Option<TrackId> {
         self.current
+    }
+
+    /// Its sink gets nothing any more, and will get what is best for it.
+    pub(super) fn begin_anew(&mut self) {
+        (self.current, self.next) = (None, None);
     }
 }
 
@@ -167,7 +173,9 @@ impl Hub {
         let target = watch.choice.decide(now, &situation);
         let is_paused = target.mode == Mode::KeyframesOnly;
         watch.quality = target.layer.map(|layer| Quality { layer, layers: count, is_paused });
-        member.session.set_filter(sink.lane, target.temporal, is_paused);
+        let trickle = line.bitrate / videos * limits::TRICKLE_PERCENT / 100;
+        let rate = (is_paused && line.is_limited).then_some(trickle);
+        member.session.set_filter(sink.lane, target.temporal, is_paused, rate);
         target.layer.map(|layer| all[layer].0)
     }
 
@@ -185,12 +193,14 @@ impl Hub {
     }
 
     /// A keyframe of a layer begins: who waits for it gets this layer from here on.
-    pub(super) fn change_layers(&mut self, now: Instant, track: TrackId) {
+    pub(super) fn change_layers(&mut self, now: Instant, track: TrackId, out: &mut Outbox) {
         while let Some(sink) = self.road.next_change(track) {
             let member = &mut self.sessions[sink.session];
             let watch = &mut member.watches[sink.lane];
             watch.next = None;
-            let Some(before) = watch.current.replace(track) else { continue };
+            let Some(before) = watch.current else { continue };
+            self.release(now, sink, out);
+            self.sessions[sink.session].watches[sink.lane].current = Some(track);
             let clock = |track| self.road.history(track)?.clock();
             let behind = self
                 .codec_of(track)

@@ -1,8 +1,10 @@
 //! The media road of one core: sessions, who gets whose packets, and when. It knows streams by
 //! name and decides nothing about who may do what.
 
+pub(crate) mod between;
 mod choice;
 mod commands;
+mod crossing;
 mod demux;
 mod detour;
 pub mod egress;
@@ -14,8 +16,11 @@ mod history;
 mod holes;
 mod keyframe;
 mod layers;
+mod life;
 mod meter;
+mod migration;
 mod numbering;
+mod pacing;
 mod pipes;
 mod probe;
 mod reception;
@@ -35,30 +40,33 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use crate::config::{Addresses, Egress};
+use crate::config::{Addresses, Config, Egress};
+use crate::cores::CoreId;
+use crate::hub::crossing::Crossing;
 use crate::hub::demux::{Demux, SessionKey};
 use crate::hub::fanout::SinkId;
 use crate::hub::layers::Watch;
+use crate::hub::migration::Abroad;
 use crate::hub::pipes::Pipes;
 use crate::hub::probe::Probing;
 use crate::hub::road::Road;
 use crate::hub::session::crypto::Crypto;
 use crate::hub::session::entropy::Entropy;
 use crate::hub::session::path::Paths;
-use crate::hub::session::sending::Outlet;
 use crate::hub::session::{Session, SessionEvent};
 use crate::hub::streams::{Streams, TrackId};
 use crate::hub::words::{Event, SessionId};
-use crate::limits;
 use crate::machine::StreamId;
 use crate::media::track::{Epoch, StreamName, Track};
 use crate::outbox::Outbox;
-use crate::report::Report;
 use crate::seed::Seed;
 use crate::timers::Timers;
 
 /// The sessions of one core and the road between them.
 pub struct Hub {
+    core: CoreId,
+    /// How many this node has.
+    cores: usize,
     crypto: Crypto,
     egress: Egress,
     addresses: Addresses,
@@ -74,6 +82,8 @@ pub struct Hub {
     streams: Streams,
     timers: Timers<Timer>,
     road: Road,
+    abroad: Abroad,
+    crossing: Crossing,
 }
 
 /// A session and what the hub knows of it.
@@ -127,6 +137,8 @@ enum Timer {
     CatchUp(SinkId, TrackId),
     /// A viewer may need another layer.
     Choose(SessionKey),
+    /// The next packets of a heap leave.
+    Pace(SessionKey),
     /// The next packets of a probe leave.
     Probe(SessionKey),
     /// A byte stream should have shown by now whose it is.
@@ -137,12 +149,13 @@ enum Timer {
 
 impl Timer {
     /// All that one session may have.
-    fn of_session(key: SessionKey) -> [Timer; 6] {
+    fn of_session(key: SessionKey) -> [Timer; 7] {
         [
             Timer::Session(key),
             Timer::Setup(key),
             Timer::Silence(key),
             Timer::Choose(key),
+            Timer::Pace(key),
             Timer::Probe(key),
             Timer::Detour(key),
         ]
@@ -150,22 +163,27 @@ impl Timer {
 }
 
 impl Hub {
-    /// A hub whose shared sockets are `addresses.udp`.
-    pub fn new(addresses: Addresses, crypto: Crypto, egress: Egress, seed: Seed) -> Self {
+    /// A hub of core number `core` whose shared sockets are `addresses.udp`.
+    pub fn new(config: &Config, core: CoreId, crypto: Crypto, seed: Seed) -> Self {
+        let addresses = config.addresses.clone();
         Hub {
+            core,
+            cores: config.cores.max(1),
             paths: Arc::new(Paths::new(&addresses.udp, &addresses)),
             listeners: Arc::new(Paths::new(&addresses.tcp, &addresses)),
             crypto,
-            egress,
+            egress: config.egress,
             addresses,
             entropy: Entropy::new(seed),
             sessions: Slab::new(),
             by_id: HashMap::new(),
             demux: Demux::default(),
             pipes: Pipes::default(),
-            streams: Streams::default(),
+            streams: Streams::new(core),
             timers: Timers::new(),
             road: Road::default(),
+            abroad: Abroad::default(),
+            crossing: Crossing::default(),
         }
     }
 
@@ -189,35 +207,13 @@ impl Hub {
                 Timer::Keyframe(track) => self.ask_keyframe(now, track, events, out),
                 Timer::CatchUp(sink, track) => self.catch_up(now, sink, track, out),
                 Timer::Choose(key) => self.choose(now, key, events),
+                Timer::Pace(key) => self.pace(now, key, out),
                 Timer::Probe(key) => self.probe(now, key, out),
                 Timer::Stranger(stream) => self.end_stream(stream, out),
                 Timer::Detour(key) => self.try_detour(key, out),
             }
         }
         self.fan_out(now, events, out);
-    }
-
-    fn check_silence(
-        &mut self,
-        now: Instant,
-        key: SessionKey,
-        events: &mut Vec<Event>,
-        out: &mut Outbox,
-    ) {
-        let member = &mut self.sessions[key];
-        let heard = member.session.heard_at();
-        let silent = now.saturating_duration_since(heard);
-        if silent >= limits::SILENT {
-            return self.end(now, key, "the peer fell silent", events, out);
-        }
-        let quiet = silent >= limits::QUIET;
-        if quiet != member.quiet {
-            member.quiet = quiet;
-            events.push(Event::Quiet { session: member.id, quiet });
-        }
-        // A quiet peer is looked at often, so that it counts as heard again soon after it is.
-        let next = if quiet { now + limits::QUIET / 8 } else { heard + limits::QUIET };
-        self.timers.set(Timer::Silence(key), next);
     }
 
     fn advance(
@@ -256,6 +252,7 @@ impl Hub {
                 SessionEvent::Clock { layer, clock } => {
                     if let Some(track) = member.layers.clone().nth(layer) {
                         self.road.tells_time(track, clock);
+                        self.cross_clock(track, clock, out);
                     }
                 }
                 SessionEvent::KeyframeWished { lane } => {
@@ -274,101 +271,6 @@ impl Hub {
         }
         if let Some(why) = gone {
             self.end(now, key, why, events, out);
-        }
-    }
-
-    fn connected(
-        &mut self,
-        now: Instant,
-        key: SessionKey,
-        events: &mut Vec<Event>,
-        out: &mut Outbox,
-    ) {
-        self.timers.clear(Timer::Setup(key));
-        let member = &self.sessions[key];
-        let (id, stream) = (member.id, member.stream.clone());
-        if let Some(place) = member.session.places().next_back() {
-            out.report(Report::SessionConnected { session: id.0, peer: place.peer });
-        }
-        events.push(Event::Connected { session: id });
-        if let Role::Publisher { epoch, tracks } = member.role.clone() {
-            out.report(Report::Published { stream: stream.to_string(), epoch, session: id.0 });
-            events.push(Event::Published { session: id, tracks: tracks.clone() });
-            let (layers, sinks) = self.streams.publish(&stream, key, tracks);
-            self.sessions[key].layers = layers;
-            for sink in sinks {
-                self.attach(now, sink);
-            }
-        } else {
-            self.attach(now, key);
-        }
-    }
-
-    /// A connected sink gets its stream's packets from now on.
-    fn attach(&mut self, now: Instant, key: SessionKey) {
-        let member = &self.sessions[key];
-        if !member.session.is_connected() {
-            return;
-        }
-        let outlets: Vec<Outlet> = member.session.sending().collect();
-        self.sessions[key].watches.resize_with(outlets.len(), Watch::default);
-        for (lane, outlet) in outlets.into_iter().enumerate() {
-            let sink = SinkId { session: key, lane };
-            if let Some(track) = self.first_layer(now, sink, outlet) {
-                self.begin(now, sink, track);
-            }
-        }
-        self.choose_soon(now, key);
-    }
-
-    fn end(
-        &mut self,
-        now: Instant,
-        key: SessionKey,
-        why: &'static str,
-        events: &mut Vec<Event>,
-        out: &mut Outbox,
-    ) {
-        let Some(mut member) = self.sessions.try_remove(key) else { return };
-        member.session.close(now, &mut self.entropy, out);
-        let session = &member.session;
-        self.by_id.remove(&member.id);
-        let locals = session.paths().locals().chain(member.bound);
-        self.demux.remove(key, session.ufrag(), session.places(), locals);
-        for place in session.places() {
-            self.end_place(place, out);
-        }
-        for timer in Timer::of_session(key) {
-            self.timers.clear(timer);
-        }
-        for (sink, track) in self.road.starts.leave(key) {
-            self.timers.clear(Timer::CatchUp(sink, track));
-        }
-        let (id, role) = (member.id, member.role.as_str());
-        out.report(Report::SessionEnded { session: id.0, role, why });
-        events.push(Event::Ended { session: id, why });
-        match member.role {
-            Role::Publisher { epoch, .. } => {
-                let Some(tracks) = self.streams.unpublish(&member.stream, key) else { return };
-                let stream = member.stream.to_string();
-                out.report(Report::Unpublished { stream, epoch });
-                for track in tracks {
-                    self.road.remove(track);
-                    self.timers.clear(Timer::Keyframe(track));
-                }
-            }
-            Role::Viewer | Role::Relay => {
-                let tracks = self.streams.leave(&member.stream, key);
-                self.road.leave(tracks, key);
-            }
-        }
-    }
-
-    /// Ends every session: the process is about to stop.
-    pub fn stop(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
-        let keys: Vec<SessionKey> = self.sessions.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            self.end(now, key, "this node stops", events, out);
         }
     }
 }

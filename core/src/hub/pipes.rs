@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::hub::demux::SessionKey;
 use crate::hub::framing::Deframer;
-use crate::hub::session::route::Place;
+use crate::hub::session::{self, route::Place};
 use crate::hub::words::{Event, SessionId};
 use crate::hub::{Hub, Timer};
 use crate::limits;
@@ -128,9 +128,11 @@ impl Hub {
             let datagram = Datagram { carrier, peer, local, payload };
             self.receive(now, &datagram, &mut heard, events, out);
             // Whoever does not begin with a check of one of ours is nobody's; a goodbye may have
-            // ended the session.
+            // ended the session. One that is on its way here from another core has its time.
             if self.pipes.by_stream.get(&stream).is_none_or(|pipe| pipe.session.is_none()) {
-                self.end_stream(stream, out);
+                if session::checked(payload, |ufrag| self.whereabouts(ufrag)).is_none() {
+                    self.end_stream(stream, out);
+                }
                 break;
             }
         }

@@ -45,7 +45,9 @@ impl Hub {
         events: &mut Vec<Event>,
         out: &mut Outbox,
     ) -> bool {
-        let Some(key) = self.owner(now, datagram, out) else { return false };
+        let Some(key) = self.owner(now, datagram, out) else {
+            return self.pass_on(now, datagram, out);
+        };
         let Some(member) = self.sessions.get_mut(key) else { return false };
         let session = &mut member.session;
         if session.takes_feedback(datagram.payload) {
@@ -98,6 +100,7 @@ impl Hub {
         }
         let place = Place::of(check);
         let forgotten = session.route().learn(place);
+        self.want(key, out);
         self.demux.learn(place, key);
         self.adopt(place, key);
         if let Some(forgotten) = forgotten {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Instant;
 
+use crate::hub::between::Between;
 use crate::hub::choice::Layer;
 use crate::hub::demux::SessionKey;
 use crate::hub::egress::Wish;
@@ -16,7 +17,7 @@ use crate::hub::keyframe::KeyframeWishes;
 use crate::hub::meter::{Measured, Meter};
 use crate::hub::session::SessionEvent;
 use crate::hub::start::Starts;
-use crate::hub::streams::{Origin, TrackId};
+use crate::hub::streams::{Origin, Source, TrackId};
 use crate::hub::words::Event;
 use crate::hub::{Hub, Timer};
 use crate::limits;
@@ -53,6 +54,14 @@ impl Road {
     /// A packet of a track arrived.
     pub(super) fn arrived(&mut self, track: TrackId, packet: Packet) {
         self.arrivals.push((track, packet));
+    }
+
+    /// What was kept of a track where it comes from.
+    pub(super) fn past(&mut self, track: TrackId, codec: Codec, packets: &[Packet]) {
+        let history = self.histories.entry(track).or_default();
+        for packet in packets {
+            history.keep(packet, keyframe::begins(codec, &packet.payload));
+        }
     }
 
     /// The source of a track said how its clocks are related.
@@ -170,6 +179,7 @@ impl Hub {
             if self.streams.source_of(track).is_none() {
                 continue;
             }
+            self.cross(track, run, out);
             let fence = passage.fence;
             self.remember(now, track, run.iter().map(|(_, p)| p).filter(|p| p.sequence >= fence));
             let (before, after) = run.split_at(self.change_at(track, run));
@@ -179,7 +189,7 @@ impl Hub {
                     (packets, bytes) = (packets + sent.0, bytes + sent.1);
                 }
                 if !after.is_empty() {
-                    self.change_layers(now, track);
+                    self.change_layers(now, track, out);
                 }
             }
             self.flush(now, events, out);
@@ -210,10 +220,13 @@ impl Hub {
         for sink in self.road.fanout.sinks(track) {
             let member = &mut self.sessions[sink.session];
             for (_, packet) in run.iter().filter(|(_, p)| p.sequence >= fence) {
-                if member.session.write(now, sink.lane, track, packet, out) {
+                if member.session.forward(now, sink.lane, track, packet, out) {
                     packets += 1;
                     bytes += packet.payload.len() as u64;
                 }
+            }
+            if member.session.waits(sink.lane).is_some() {
+                self.timers.hasten(Timer::Pace(sink.session), now + limits::PACE_STEP);
             }
             if member.session.wishes_keyframe(now, sink.lane) {
                 self.road.wished.push(track);
@@ -294,8 +307,10 @@ impl Hub {
     }
 
     fn request(&mut self, now: Instant, track: TrackId, events: &mut Vec<Event>, out: &mut Outbox) {
-        let Some(Origin { session: key, layer, .. }) = self.streams.source_of(track) else {
-            return;
+        let Some(Origin { source, layer, .. }) = self.streams.source_of(track) else { return };
+        let key = match source {
+            Source::Session(key) => key,
+            Source::Core(core) => return self.tell(core, Between::Wish { track }, out),
         };
         let member = &mut self.sessions[key];
         member.session.ask_keyframe(layer);
@@ -304,8 +319,6 @@ impl Hub {
     }
 
     pub(super) fn codec_of(&self, track: TrackId) -> Option<Codec> {
-        let Origin { session, slot, .. } = self.streams.source_of(track)?;
-        let tracks = self.streams.tracks(&self.sessions.get(session)?.stream)?;
-        Some(tracks.get(slot)?.codec)
+        self.streams.source_of(track).map(|origin| origin.codec)
     }
 }

@@ -1,16 +1,21 @@
-//! The streams of a hub: which session each comes from, what it is made of, who is there for it.
+//! The streams of a hub: where each comes from, what it is made of, who is there for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use crate::cores::CoreId;
 use crate::hub::demux::SessionKey;
+use crate::media::codec::Codec;
 use crate::media::track::{StreamName, Track, layers_of};
 
-/// A hub's name for one layer of one track of one life of a stream; never reused.
+/// A node's name for one layer of one track of one life of a stream; never reused.
 pub(crate) type TrackId = u64;
 
+/// Names that one core gives.
+const OF_ONE_CORE: TrackId = 1 << 48;
+
 /// All streams that have a source or somebody who waits for it to come back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Streams {
     by_name: BTreeMap<StreamName, Stream>,
     next_track: TrackId,
@@ -18,80 +23,150 @@ pub(crate) struct Streams {
     sources: BTreeMap<TrackId, Origin>,
 }
 
+/// Where a stream comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A publisher or an upstream node.
+    Session(SessionKey),
+    /// Another core of this node, which has the session.
+    Core(CoreId),
+}
+
 /// Where a layer comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// Who sends it.
-    pub(crate) session: SessionKey,
+    pub(crate) source: Source,
     /// Its number there, counted through all tracks.
     pub(crate) layer: usize,
-    /// The number of its track.
-    pub(crate) slot: usize,
+    /// How its packets are coded.
+    pub(crate) codec: Codec,
 }
 
 #[derive(Debug, Default)]
 struct Stream {
-    source: Option<Source>,
+    source: Option<(Source, Range<TrackId>)>,
     tracks: Vec<Track>,
     sinks: BTreeSet<SessionKey>,
+    /// The sinks whose media flows, or soon will.
+    wanting: BTreeSet<SessionKey>,
 }
 
-#[derive(Debug)]
-struct Source {
-    session: SessionKey,
-    /// Of its layers, counted through all tracks.
-    ids: Range<TrackId>,
+impl Stream {
+    /// The core that it comes from, if that is another one, and its layers.
+    fn abroad(&self) -> Option<(CoreId, Range<TrackId>)> {
+        match self.source.clone()? {
+            (Source::Core(core), layers) => Some((core, layers)),
+            (Source::Session(_), _) => None,
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.source.is_none() && self.sinks.is_empty()
+    }
 }
 
 impl Streams {
+    pub(crate) fn new(core: CoreId) -> Self {
+        let next_track = core.0 as TrackId * OF_ONE_CORE;
+        Streams { by_name: BTreeMap::new(), next_track, sources: BTreeMap::new() }
+    }
+
     /// The tracks of a stream that has a source.
     pub(crate) fn tracks(&self, name: &StreamName) -> Option<&[Track]> {
         let stream = self.by_name.get(name)?;
         stream.source.is_some().then_some(&stream.tracks)
     }
 
-    /// A stream has a source now. Returns the names of its layers, and the sinks that can go on
+    /// New names for the layers of these tracks, counted through all of them.
+    pub(crate) fn name_layers(&mut self, tracks: &[Track]) -> Range<TrackId> {
+        let first = self.next_track;
+        self.next_track += tracks.iter().map(|track| track.layers as TrackId).sum::<TrackId>();
+        first..self.next_track
+    }
+
+    /// A stream has a source now, whose layers have these names. Returns the sinks that can go on
     /// with it: all of them if it is made of what it was made of before, else none.
     pub(crate) fn publish(
         &mut self,
         name: &StreamName,
-        session: SessionKey,
+        source: Source,
         tracks: Vec<Track>,
-    ) -> (Range<TrackId>, Vec<SessionKey>) {
-        let first = self.next_track;
-        for slot in 0..tracks.len() {
+        layers: Range<TrackId>,
+    ) -> Vec<SessionKey> {
+        for (slot, track) in tracks.iter().enumerate() {
             for layer in layers_of(&tracks, slot) {
-                self.sources.insert(self.next_track, Origin { session, layer, slot });
-                self.next_track += 1;
+                let origin = Origin { source, layer, codec: track.codec };
+                self.sources.insert(layers.start + layer as TrackId, origin);
             }
         }
-        let ids = first..self.next_track;
         let stream = self.by_name.entry(name.clone()).or_default();
         let same = stream.tracks == tracks;
         stream.tracks = tracks;
-        stream.source = Some(Source { session, ids: ids.clone() });
+        stream.source = Some((source, layers));
         if !same {
             // Their sessions were negotiated for other codecs; their owner plays anew.
             stream.sinks.clear();
+            stream.wanting.clear();
         }
-        (ids, stream.sinks.iter().copied().collect())
+        stream.sinks.iter().copied().collect()
     }
 
     /// A source is gone. Returns the layers that went with it; `None` if it was no source.
     pub(crate) fn unpublish(
         &mut self,
         name: &StreamName,
-        session: SessionKey,
+        source: Source,
     ) -> Option<Range<TrackId>> {
         let stream = self.by_name.get_mut(name)?;
-        let source = stream.source.take_if(|source| source.session == session)?;
-        for id in source.ids.clone() {
-            self.sources.remove(&id);
-        }
-        if stream.sinks.is_empty() {
+        let (_, layers) = stream.source.take_if(|(its, _)| *its == source)?;
+        if stream.is_idle() {
             self.by_name.remove(name);
         }
-        Some(source.ids)
+        for layer in layers.clone() {
+            self.sources.remove(&layer);
+        }
+        Some(layers)
+    }
+
+    /// The layers of a stream that comes from another core.
+    pub(crate) fn abroad(&self, name: &StreamName) -> Option<(CoreId, Range<TrackId>)> {
+        self.by_name.get(name)?.abroad()
+    }
+
+    /// Whether the media of a stream flows to somebody, or soon will.
+    pub(crate) fn is_wanted(&self, name: &StreamName) -> bool {
+        self.by_name.get(name).is_some_and(|stream| !stream.wanting.is_empty())
+    }
+
+    /// Media will flow to a sink. Returns which layers are to be had from which core, if this is
+    /// the first sink that wants them.
+    pub(crate) fn want(
+        &mut self,
+        name: &StreamName,
+        sink: SessionKey,
+    ) -> Option<(CoreId, Range<TrackId>)> {
+        let stream = self.by_name.get_mut(name).filter(|stream| stream.sinks.contains(&sink))?;
+        let is_first = stream.wanting.is_empty();
+        stream.wanting.insert(sink);
+        stream.abroad().filter(|_| is_first)
+    }
+
+    /// Media does not flow to a sink any more. Returns which layers nobody wants now, and of which
+    /// core.
+    pub(crate) fn unwant(
+        &mut self,
+        name: &StreamName,
+        sink: SessionKey,
+    ) -> Option<(CoreId, Range<TrackId>)> {
+        let stream = self.by_name.get_mut(name)?;
+        let was_last = stream.wanting.remove(&sink) && stream.wanting.is_empty();
+        stream.abroad().filter(|_| was_last)
+    }
+
+    /// Whether a sink is there for a stream, whose tracks its session was negotiated for.
+    pub(crate) fn has(&self, name: &StreamName, sink: SessionKey) -> bool {
+        self.by_name.get(name).is_some_and(|stream| stream.sinks.contains(&sink))
     }
 
     /// A sink is there for a stream.
@@ -103,11 +178,11 @@ impl Streams {
     pub(crate) fn leave(&mut self, name: &StreamName, sink: SessionKey) -> Range<TrackId> {
         let Some(stream) = self.by_name.get_mut(name) else { return 0..0 };
         stream.sinks.remove(&sink);
-        if stream.sinks.is_empty() && stream.source.is_none() {
+        if stream.is_idle() {
             self.by_name.remove(name);
             return 0..0;
         }
-        stream.source.as_ref().map_or(0..0, |source| source.ids.clone())
+        stream.source.as_ref().map_or(0..0, |(_, layers)| layers.clone())
     }
 
     /// The layers of track number `slot` of a stream, for a sink whose session was negotiated for
@@ -120,10 +195,9 @@ impl Streams {
     ) -> Range<TrackId> {
         let stream = self.by_name.get(name).filter(|stream| stream.sinks.contains(&sink));
         let source = stream.and_then(|stream| Some((stream, stream.source.as_ref()?)));
-        source.map_or(0..0, |(stream, source)| {
+        source.map_or(0..0, |(stream, (_, all))| {
             let layers = layers_of(&stream.tracks, slot);
-            let first = source.ids.start;
-            first + layers.start as u64..first + layers.end as u64
+            all.start + layers.start as TrackId..all.start + layers.end as TrackId
         })
     }
 

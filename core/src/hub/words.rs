@@ -115,6 +115,19 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The session that it is about, if that should be there already.
+    pub(crate) fn of_session(&self) -> Option<SessionId> {
+        match self {
+            Command::Publish { .. } | Command::Play { .. } | Command::Push { .. } => None,
+            Command::Accept { session, .. }
+            | Command::Restart { session, .. }
+            | Command::Prefer { session, .. }
+            | Command::Close { session, .. } => Some(*session),
+        }
+    }
+}
+
 /// What happened in a hub.
 #[derive(Debug)]
 pub enum Event {

@@ -26,14 +26,16 @@ pub(crate) const ROOMS: &[Room] = &[
     Room { name: "media", knows: &["limits"] },
     // The door names what passes through it: requests and replies are facts and errands, and so are
     // reports; the outbox is what a machine is lent. It knows no room that has a machine in it.
-    Room { name: "machine", knows: &["http", "outbox", "report"] },
+    Room { name: "machine", knows: &["cores", "http", "outbox", "report"] },
+    // What cores tell each other are values of the hub's.
+    Room { name: "cores", knows: &["hub"] },
     Room { name: "outbox", knows: &["limits", "machine", "report"] },
     Room { name: "ticket", knows: &["machine"] },
     Room {
         name: "hub",
         knows: &[
-            "config", "http", "limits", "machine", "media", "outbox", "report", "seed", "ticket",
-            "timers",
+            "config", "cores", "http", "limits", "machine", "media", "outbox", "report", "seed",
+            "ticket", "timers",
         ],
     },
     Room {
@@ -74,7 +76,8 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "node",
         knows: &[
-            "config", "director", "hub", "machine", "outbox", "seed", "sorting", "ticket", "turn",
+            "config", "cores", "director", "hub", "machine", "outbox", "seed", "sorting", "ticket",
+            "turn",
         ],
     },
 ];

@@ -15,11 +15,12 @@ use farcast_core::http::Reply;
 use farcast_core::machine::{
     BindId, ConnectionId, Datagram, Input, Machine, Output, RequestId, StreamId,
 };
-use farcast_core::node::Node;
+
 use farcast_core::report::Report;
 use farcast_core::seed::Seed;
 
 use crate::browser::Browser;
+use crate::cores::Cores;
 use crate::epoch;
 use crate::guest::Guest;
 use crate::handshake::Dtls;
@@ -132,7 +133,7 @@ impl World {
         host.gone = false;
         let calendar = host.calendar + (self.now - self.start);
         let birth = Birth { seed, calendar, start: self.now };
-        host.node = Some(Node::new(host.config.clone(), birth, crypto));
+        host.node = Some(Cores::new(host.config.clone(), birth, crypto));
         self.set_alarm(Actor::Node(index));
     }
 
@@ -338,6 +339,7 @@ impl World {
             Output::Report(report) => host.reports.push((self.now, report)),
             Output::Connect { connect, from, to } => self.connect(index, connect, from, to),
             Output::End { stream } => self.end_stream(index, stream),
+            Output::Tell { .. } => unreachable!("`Cores` carries words itself"),
             Output::Listen { .. } | Output::Unlisten { .. } | Output::Read { .. } => {
                 panic!("no story has TURN allocations for TCP")
             }

@@ -9,6 +9,7 @@ mod filter;
 mod handshake;
 mod keys;
 pub(crate) mod negotiate;
+mod pacer;
 pub mod path;
 mod receiving;
 pub(crate) mod route;

@@ -56,6 +56,12 @@ struct Target {
     withdrawn: bool,
 }
 
+impl Target {
+    fn is_left(&self, now: Instant) -> bool {
+        self.withdrawn || now.saturating_duration_since(self.heard_at) >= limits::LEFT
+    }
+}
+
 /// What nominations are worth to each other: a direct way is better than a stream, and any way
 /// better than one through a relay (RFC 8445 section 5.1.2.2, RFC 6544 section 4.2). A check from a
 /// relayed address does not say so: its PRIORITY is that of a peer-reflexive candidate.
@@ -121,13 +127,21 @@ impl Route {
             target.withdrawn = !check.nominates;
             return false;
         }
-        let silent = now.saturating_duration_since(target.heard_at) >= limits::LEFT;
-        let left = silent || target.withdrawn;
+        let left = target.is_left(now);
         if !check.nominates || !(left || rank > target.rank) {
             return false;
         }
         *target = fresh;
         left
+    }
+
+    /// Whether the peer means to be where an authentic check comes from, rather than where it is
+    /// now: nothing of it was heard before, media would follow the check, or nothing is heard of it
+    /// any more.
+    pub(crate) fn is_drawn(&self, now: Instant, check: &Check) -> bool {
+        let Some(target) = &self.target else { return self.known.is_empty() || check.nominates };
+        let left = target.is_left(now);
+        left || check.nominates && target.place != check.from && rank(check) > target.rank
     }
 
     /// Media goes here from now on, as the agent has decided that leads. `true`: it went over

@@ -13,6 +13,7 @@ use crate::hub::estimate::Probe;
 use crate::hub::numbering::{Numbering, SourceTrack, Timing};
 use crate::hub::session::entropy::Entropy;
 use crate::hub::session::filter::Filter;
+use crate::hub::session::pacer::Pacer;
 use crate::hub::session::route::{Place, Route};
 use crate::hub::session::valve::Valve;
 use crate::hub::session::{Session, config, convert};
@@ -45,6 +46,7 @@ pub(super) struct Sender {
     numbering: Numbering,
     valve: Valve,
     filter: Filter,
+    pub(super) pacer: Pacer,
     /// How the times of the next source continue those of the present one, if str0m sends.
     timing: Timing,
 }
@@ -80,6 +82,7 @@ impl Session {
             numbering,
             valve: Valve::default(),
             filter: Filter::default(),
+            pacer: Pacer::default(),
             timing: Timing::Elapsed,
         });
         if self.egress == Egress::Str0m {
@@ -193,14 +196,23 @@ impl Session {
                 let (Some(sink), Some(way)) = (&mut self.sink, way(&self.route)) else {
                     return false;
                 };
+                sender.pacer.sent(now, track, packet);
                 sink.write(now, lane, track, packet, &way, out)
             }
             Egress::Str0m => self.queue(lane, track, packet),
         }
     }
 
+    /// Whether a lane's packets may wait for their turn. A byte stream has a pace of its own, and
+    /// the way to a downstream node, which waits for its viewers' sake, is a broad one.
+    pub(super) fn paces(&self, lane: usize) -> bool {
+        let sender = self.sends.get(lane);
+        let is_video = sender.is_some_and(|sender| sender.codec.kind() == Kind::Video);
+        is_video && self.answers() && self.takes_bursts()
+    }
+
     /// A packet does not go out. What is missing of sound shall be heard as missing.
-    fn skip(&mut self, now: Instant, lane: usize, track: SourceTrack, packet: &Packet) {
+    pub(super) fn skip(&mut self, now: Instant, lane: usize, track: SourceTrack, packet: &Packet) {
         let sender = &mut self.sends[lane];
         match &mut self.sink {
             _ if sender.codec.kind() == Kind::Audio => {}
@@ -221,10 +233,18 @@ impl Session {
         }
     }
 
-    /// What of its layer a lane gets: temporal layers up to this one, or keyframes alone.
-    pub(crate) fn set_filter(&mut self, lane: usize, temporal: u8, keyframes_only: bool) {
+    /// What of its layer a lane gets: temporal layers up to this one, or keyframes alone; and at
+    /// how many bits a second, if it shall not be as they come.
+    pub(crate) fn set_filter(
+        &mut self,
+        lane: usize,
+        temporal: u8,
+        keyframes_only: bool,
+        rate: Option<u64>,
+    ) {
         if let Some(sender) = self.sends.get_mut(lane) {
             sender.filter.set(temporal, keyframes_only);
+            sender.pacer.set_rate(rate);
         }
     }
 

@@ -58,6 +58,17 @@ pub(super) fn passive(answer: &str) -> Vec<SocketAddr> {
     found
 }
 
+/// What an ICE check says, if this is one.
+fn check(datagram: &Datagram<'_>) -> Option<Check> {
+    let message = StunMessage::parse(datagram.payload).ok()?;
+    Some(Check {
+        from: Place::of(datagram),
+        local: datagram.local,
+        nominates: message.use_candidate(),
+        priority: message.prio().unwrap_or(0),
+    })
+}
+
 impl Session {
     /// Whether this payload is an ICE check that carries this session's password.
     pub(crate) fn authenticates(&self, payload: &[u8], crypto: &Crypto) -> bool {
@@ -70,20 +81,20 @@ impl Session {
     /// Heeds what an ICE check nominates, if we answered the peer's offer. `true`: the peer has
     /// moved, and what was sent to its old place may be lost.
     pub(crate) fn heed(&mut self, now: Instant, datagram: &Datagram<'_>, crypto: &Crypto) -> bool {
-        let Ok(message) = StunMessage::parse(datagram.payload) else { return false };
-        let check = Check {
-            from: Place::of(datagram),
-            local: datagram.local,
-            nominates: message.use_candidate(),
-            priority: message.prio().unwrap_or(0),
-        };
+        let Some(check) = check(datagram) else { return false };
         self.answers()
             && self.route.would_heed(&check)
             && self.authenticates(datagram.payload, crypto)
             && self.route.heed(now, &check)
     }
 
-    fn answers(&self) -> bool {
+    /// Whether the peer means to be where this authentic check comes from, and no longer where it
+    /// is now.
+    pub(crate) fn is_drawn(&self, now: Instant, datagram: &Datagram<'_>) -> bool {
+        self.answers() && check(datagram).is_some_and(|check| self.route.is_drawn(now, &check))
+    }
+
+    pub(super) fn answers(&self) -> bool {
         !self.offer.is_empty()
     }
 

@@ -6,8 +6,9 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use farcast_core::config::Egress;
+use farcast_core::config::{Egress, PlayoutDelay};
 use farcast_core::limits;
+use farcast_core::media::track::Pattern;
 use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -59,6 +60,8 @@ pub struct Wishes {
     pub turn: turn::Turn,
     /// Nodes that take every stream of this one.
     pub edge: Vec<Edge>,
+    /// What goes for some streams alone.
+    pub stream: Vec<Stream>,
 }
 
 /// The certificates of a node and of the nodes it talks to.
@@ -87,6 +90,17 @@ pub struct Edge {
     pub public_url: Option<NodeUrl>,
     /// The token that it wants from us; made from our own first key if `None`.
     pub token: Option<Bearer>,
+}
+
+/// What goes for some streams alone.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table [[stream]] with at least a name")]
+pub struct Stream {
+    /// Which: a name, or with a `*` at its end all names that begin so.
+    pub name: Pattern,
+    /// How long their frames wait at viewers; as each viewer's line needs it if `None`.
+    #[serde(default, deserialize_with = "playout_delay")]
+    pub playout_delay: Option<PlayoutDelay>,
 }
 
 /// An async runtime.
@@ -155,6 +169,7 @@ impl Wishes {
             tls: self.tls.over(below.tls),
             turn: self.turn.over(below.turn),
             edge: or_list(self.edge, below.edge),
+            stream: or_list(self.stream, below.stream),
         }
     }
 }
@@ -262,6 +277,12 @@ where
     T: FromStr<Err = String>,
 {
     needed_word(from).map(Some)
+}
+
+/// The least and the most, in milliseconds.
+fn playout_delay<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PlayoutDelay>, D::Error> {
+    let [least, most] = <[u64; 2]>::deserialize(from)?;
+    PlayoutDelay::from_millis(least, most).map(Some).map_err(D::Error::custom)
 }
 
 /// A list of strings; a single one stands for a list of one.

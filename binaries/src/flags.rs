@@ -131,6 +131,7 @@ impl NodeFlags {
             tls: Tls { cert: self.cert, key: self.key, ca: self.ca },
             turn: Turn { enabled: self.turn, ..Turn::default() },
             edge: self.edge.into_iter().map(edge).collect(),
+            stream: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use farcast_adapters::http::plain_http_warning;
-use farcast_core::config::{Access, Addresses, Config, Edge};
+use farcast_core::config::{Access, Addresses, Config, Edge, Stream};
 use farcast_core::limits;
 use farcast_sim::wired::Home;
 
@@ -93,6 +93,7 @@ impl Settings {
             turn: server,
             egress: wishes.egress.unwrap_or_default(),
             cores: wishes.cores.map_or_else(all_cores, |cores| cores.0),
+            streams: streams(wishes.stream)?,
         };
         Ok(Settings {
             core,
@@ -339,6 +340,18 @@ fn edges(wishes: &[config::Edge]) -> Result<Vec<Edge>, StartError> {
         });
     }
     Ok(edges)
+}
+
+fn streams(wishes: Vec<config::Stream>) -> Result<Vec<Stream>, StartError> {
+    let mut names = BTreeSet::new();
+    if let Some(twice) = wishes.iter().find(|wish| !names.insert(wish.name.to_string())) {
+        return Err(StartError(format!(
+            "the streams {} are listed twice; say all about them in one [[stream]]",
+            twice.name
+        )));
+    }
+    let stream = |config::Stream { name, playout_delay }| Stream { name, playout_delay };
+    Ok(wishes.into_iter().map(stream).collect())
 }
 
 fn exposed(edge: &config::Edge) -> Option<String> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use farcast_core::config::Key;
-use farcast_core::director::signal::token::{self, Act, Claims, Pattern};
+use farcast_core::director::signal::token::{self, Act, Claims};
+use farcast_core::media::track::Pattern;
 
 use crate::error::StartError;
 use crate::secret::{Secret, Secrets};

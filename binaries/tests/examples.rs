@@ -56,6 +56,9 @@ fn examples_show_every_key() {
         let edge = value["edge"][0].as_table().unwrap();
         let text = "[[edge]]\nurl = \"http://a\"\nnothing_like_it = 1";
         assert_eq!(keys(edge), known(text), "{name}");
+        let stream = value["stream"][0].as_table().unwrap();
+        let text = "[[stream]]\nname = \"a\"\nnothing_like_it = 1";
+        assert_eq!(keys(stream), known(text), "{name}");
     }
 }
 

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::media::track::Pattern;
+
 /// What makes a node the node it is. Origin and edge differ in nothing else.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
@@ -29,6 +31,17 @@ pub struct Config {
     pub egress: Egress,
     /// How many cores share the work; one if 0.
     pub cores: usize,
+    /// What goes for some streams alone; of several that fit, the first counts.
+    pub streams: Vec<Stream>,
+}
+
+/// What goes for some streams alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// Which.
+    pub name: Pattern,
+    /// How long their frames wait at viewers; as each viewer's line needs it if `None`.
+    pub playout_delay: Option<PlayoutDelay>,
 }
 
 /// Who seals what goes to viewers and downstream nodes.
@@ -50,6 +63,44 @@ impl FromStr for Egress {
             "str0m" => Ok(Egress::Str0m),
             _ => Err(format!("\"{text}\" is no egress of ours; write own or str0m")),
         }
+    }
+}
+
+/// How long a frame waits at a viewer until it is shown, at least and at most, as the header
+/// extension playout-delay says it (<http://www.webrtc.org/experiments/rtp-hdrext/playout-delay>):
+/// 12 bits each, in hundredths of a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PlayoutDelay {
+    least: u16,
+    most: u16,
+}
+
+impl PlayoutDelay {
+    /// The longest that can be said, in milliseconds.
+    pub const LONGEST: u64 = 40_950;
+    const STEP: u64 = 10;
+
+    /// Both in milliseconds. An error says what cannot be said.
+    pub fn from_millis(least: u64, most: u64) -> Result<Self, String> {
+        let hundredths = |millis: u64| match u16::try_from(millis / Self::STEP) {
+            Ok(hundredths) if millis.is_multiple_of(Self::STEP) && millis <= Self::LONGEST => {
+                Ok(hundredths)
+            }
+            _ => Err(format!(
+                "{millis} ms cannot be said to browsers; write a multiple of {} up to {}",
+                Self::STEP,
+                Self::LONGEST
+            )),
+        };
+        if least > most {
+            return Err(format!("the least, {least} ms, is more than the most, {most} ms"));
+        }
+        Ok(PlayoutDelay { least: hundredths(least)?, most: hundredths(most)? })
+    }
+
+    /// The least and the most, in hundredths of a second.
+    pub fn hundredths(self) -> [u16; 2] {
+        [self.least, self.most]
     }
 }
 
@@ -292,6 +343,19 @@ mod tests {
         assert!(contains("::1", "::1"));
         assert!(!contains("::1", "::"));
         assert!(!contains("::ffff:10.0.0.0/104", "10.0.0.1"), "families are apart");
+    }
+
+    #[test]
+    fn a_playout_delay_is_what_its_extension_can_say() {
+        let made = |least, most| PlayoutDelay::from_millis(least, most);
+        assert_eq!(made(0, 0), Ok(PlayoutDelay::default()));
+        assert_eq!(made(120, 40_950).unwrap().hundredths(), [12, 4_095]);
+        let error = |least, most| made(least, most).unwrap_err();
+        assert_eq!(error(200, 100), "the least, 200 ms, is more than the most, 100 ms");
+        let bound = "cannot be said to browsers; write a multiple of 10 up to 40950";
+        assert_eq!(error(0, 40_960), format!("40960 ms {bound}"));
+        assert_eq!(error(5, 10), format!("5 ms {bound}"));
+        assert_eq!(error(0, u64::MAX - 5), format!("{} ms {bound}", u64::MAX - 5));
     }
 
     #[test]

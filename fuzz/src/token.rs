@@ -1,6 +1,7 @@
 //! Bearer tokens as strangers may make them, without our key and with it.
 
-use farcast_core::director::signal::token::{Act, Claims, Pattern, mint, verify};
+use farcast_core::director::signal::token::{Act, Claims, mint, verify};
+use farcast_core::media::track::Pattern;
 use jsonwebtoken::{EncodingKey, Header};
 
 use crate::http::key;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use farcast_core::config::Access;
+use farcast_core::config::{Access, Egress, PlayoutDelay, Stream};
 use farcast_core::http::Method;
 use farcast_core::limits;
 use farcast_core::report::Report;
@@ -62,6 +62,37 @@ fn viewers_at_both_edges_see_what_the_origin_gets() {
                 assert!(apart.abs_diff(packet.captured) < Duration::from_micros(2));
             }
         }
+    }
+}
+
+#[test]
+fn an_operator_says_how_long_the_frames_of_a_stream_wait() {
+    for egress in [Egress::Own, Egress::Str0m] {
+        let (mut world, origin, edges) = three_nodes();
+        let wanted = |name: &str, most| Stream {
+            name: name.parse().expect("a pattern"),
+            playout_delay: PlayoutDelay::from_millis(50, most).ok(),
+        };
+        world.configure(edges[0], |config| {
+            config.egress = egress;
+            config.streams = vec![wanted("race-1", 200), wanted("race-*", 40_950)];
+        });
+        let mut told = |edge, name: &str| {
+            world.join(origin, &format!("/whip/{name}"), publish(Video::Vp8)).expect("a free name");
+            world.run_for(Duration::from_secs(2));
+            let viewer = world.join(edge, &format!("/whep/{name}"), play()).expect("live");
+            world.run_for(Duration::from_secs(1));
+            let received = world.peer(viewer).received();
+            let mut told: Vec<_> = received.iter().map(|packet| packet.playout_delay).collect();
+            told.sort();
+            told.dedup();
+            told
+        };
+        // Sound does not wait.
+        assert_eq!(told(edges[0], "race-1"), [None, Some((5, 20))]);
+        assert_eq!(told(edges[0], "race-2"), [None, Some((5, 4_095))]);
+        assert_eq!(told(edges[0], "quiz"), [None, Some((0, 0))]);
+        assert_eq!(told(edges[1], "race-3"), [None, Some((0, 0))], "each node has its own say");
     }
 }
 

@@ -59,6 +59,32 @@ fn wrong_values_are_refused_with_their_place() {
 }
 
 #[test]
+fn streams_that_cannot_be_are_refused_with_their_place() {
+    let stream = |line: &str| error(&format!("[[stream]]\nname = \"race-*\"\n{line}\n"));
+    assert_eq!(
+        stream("playout_delay = [0, 41000]"),
+        "origin.toml:3:17: 41000 ms cannot be said to browsers; write a multiple of 10 up to 40950"
+    );
+    assert_eq!(
+        stream("playout_delay = [200, 100]"),
+        "origin.toml:3:17: the least, 200 ms, is more than the most, 100 ms"
+    );
+    for bad in ["200", "[200]", "[0, 100, 200]", "[-10, 0]", "[0, 0.5]"] {
+        let error = stream(&format!("playout_delay = {bad}"));
+        assert!(error.starts_with("origin.toml:3:17"), "{bad}: {error}");
+    }
+    assert_eq!(
+        error("[[stream]]\nname = \"race *\"\n"),
+        "origin.toml:2:8: \"race *\" names no stream; write up to 128 letters, digits and . _ ~ -, \
+         and a * at the end for all names that begin so"
+    );
+    assert_eq!(
+        error("[[stream]]\nplayout_delay = [0, 0]\n"),
+        "origin.toml:1: the key \"name\" is missing here; add name = \"…\""
+    );
+}
+
+#[test]
 fn wrong_types_are_refused_with_their_place() {
     assert_eq!(
         error("name = \"origin\"\nhttp = 8080\n"),

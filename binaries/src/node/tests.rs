@@ -80,6 +80,18 @@ fn edges_are_named_by_their_place_unless_they_have_names() {
 }
 
 #[test]
+fn settings_of_streams_stand_in_one_place() {
+    let text = "open = true\n[[stream]]\nname = \"a*\"\nplayout_delay = [10, 200]\n";
+    let streams = good(&format!("{text}[[stream]]\nname = \"*\"")).core.streams;
+    assert_eq!(streams[0].playout_delay.unwrap().hundredths(), [1, 20]);
+    assert_eq!((streams.len(), streams[1].playout_delay), (2, None));
+    assert_eq!(
+        error(&format!("{text}[[stream]]\nname = \"a*\"")),
+        "the streams a* are listed twice; say all about them in one [[stream]]"
+    );
+}
+
+#[test]
 fn edges_that_cannot_be_told_apart_are_refused() {
     let two =
         |one: &str, other: &str| error(&format!("open = true\n[[edge]]\n{one}\n[[edge]]\n{other}"));

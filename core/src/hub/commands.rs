@@ -99,8 +99,10 @@ impl Hub {
             return Err(Problem::new(404, "unknown stream", detail).retry_after(1));
         };
         let plan = Plan::play(offer, tracks)?;
-        let (session, answer) =
-            Session::answer(self.setup(now), offer, &plan).map_err(unusable_offer)?;
+        let wanted = self.settings.iter().find(|settings| settings.name.matches(stream.as_str()));
+        let playout = wanted.and_then(|settings| settings.playout_delay);
+        let setup = Setup { playout, ..self.setup(now) };
+        let (session, answer) = Session::answer(setup, offer, &plan).map_err(unusable_offer)?;
         let key = self.admit(now, id, Role::Viewer, stream.clone(), session, out);
         self.streams.join(&stream, key);
         Ok(answer)
@@ -183,7 +185,7 @@ impl Hub {
         let credentials = self.entropy.credentials();
         let (paths, listeners) = (self.paths.clone(), self.listeners.clone());
         let (crypto, entropy, egress) = (&self.crypto, &mut self.entropy, self.egress);
-        Setup { now, crypto, credentials, paths, listeners, entropy, egress }
+        Setup { now, crypto, credentials, paths, listeners, entropy, egress, playout: None }
     }
 
     fn admit(

@@ -40,7 +40,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use crate::config::{Addresses, Config, Egress};
+use crate::config::{self, Addresses, Config, Egress};
 use crate::cores::CoreId;
 use crate::hub::crossing::Crossing;
 use crate::hub::demux::{Demux, SessionKey};
@@ -69,6 +69,8 @@ pub struct Hub {
     cores: usize,
     crypto: Crypto,
     egress: Egress,
+    /// What goes for some streams alone.
+    settings: Vec<config::Stream>,
     addresses: Addresses,
     /// Of the sockets that all sessions but relay links share.
     paths: Arc<Paths>,
@@ -173,6 +175,7 @@ impl Hub {
             listeners: Arc::new(Paths::new(&addresses.tcp, &addresses)),
             crypto,
             egress: config.egress,
+            settings: config.streams.clone(),
             addresses,
             entropy: Entropy::new(seed),
             sessions: Slab::new(),

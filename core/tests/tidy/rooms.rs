@@ -15,7 +15,8 @@ pub(crate) struct Room {
 /// `director`, share those values and `hub::words`; `node` alone composes.
 pub(crate) const ROOMS: &[Room] = &[
     Room { name: "limits", knows: &[] },
-    Room { name: "config", knows: &[] },
+    // Settings for streams name them.
+    Room { name: "config", knows: &["media"] },
     Room { name: "http", knows: &[] },
     Room { name: "report", knows: &[] },
     Room { name: "seed", knows: &[] },

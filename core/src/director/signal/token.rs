@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Key;
 use crate::http::Problem;
 use crate::limits;
+use crate::media::track::Pattern;
 
 /// What a token's bearer may do. On the wire, the claims of a JWT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +37,6 @@ pub enum Act {
     /// Read and do what operators may.
     Admin,
 }
-
-/// The streams that a token is for: one name, or all names with a prefix (a final `*`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Pattern(String);
 
 /// Why a token does not open the door. Nothing changed because of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,54 +171,6 @@ impl FromStr for Act {
                 "\"{text}\" is nothing that a token allows; write publish, play, relay or admin"
             )
         })
-    }
-}
-
-impl Pattern {
-    /// Whether this pattern covers the stream of this name.
-    pub fn matches(&self, stream: &str) -> bool {
-        match self.0.strip_suffix('*') {
-            Some(prefix) => stream.starts_with(prefix),
-            None => stream == self.0,
-        }
-    }
-}
-
-impl FromStr for Pattern {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let name = text.strip_suffix('*').unwrap_or(text);
-        let known = |c: char| c.is_ascii_alphanumeric() || "._~-".contains(c);
-        if text.is_empty() || name.len() > limits::STREAM_NAME || !name.chars().all(known) {
-            return Err(format!(
-                "\"{}\" names no stream; write up to {} letters, digits and . _ ~ -, and a * at \
-                 the end for all names that begin so",
-                text.escape_debug(),
-                limits::STREAM_NAME
-            ));
-        }
-        Ok(Pattern(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for Pattern {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> String {
-        pattern.0
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -403,24 +351,6 @@ mod tests {
         assert!(ask(&[key(2), key(1)]).is_ok());
         assert_eq!(ask(&[key(1), key(3)]), Err(Refusal::WrongSignature));
         assert_eq!(ask(&[]), Err(Refusal::WrongSignature));
-    }
-
-    #[test]
-    fn a_pattern_is_a_name_or_a_prefix() {
-        let matches =
-            |pattern: &str, stream: &str| pattern.parse::<Pattern>().unwrap().matches(stream);
-        assert!(matches("stream1", "stream1"));
-        assert!(!matches("stream1", "stream12"));
-        assert!(!matches("stream1", "stream"));
-        assert!(matches("stream*", "stream12"));
-        assert!(matches("stream*", "stream"));
-        assert!(!matches("stream*", "Stream1"));
-        assert!(matches("*", "anything"));
-        for bad in ["", "a*b", "**", "a b", "a/b", "\u{e4}"] {
-            assert!(bad.parse::<Pattern>().is_err(), "{bad}");
-        }
-        assert!("x".repeat(limits::STREAM_NAME).parse::<Pattern>().is_ok());
-        assert!("x".repeat(limits::STREAM_NAME + 1).parse::<Pattern>().is_err());
     }
 
     #[test]

@@ -1,20 +1,28 @@
 //! How long a frame may wait at a viewer until it is shown: not at all on a quiet line; long enough
-//! for sound and picture to stay together on a line that wavers or loses packets. It knows reports,
-//! not packets.
+//! for sound and picture to stay together on a line that wavers or loses packets; or as long as it
+//! is told. It knows reports, not packets.
 
 use std::time::{Duration, Instant};
 
+use crate::config::PlayoutDelay;
 use crate::limits;
 
-/// What a viewer is told in the header extension playout-delay: from 0 to this.
+/// What a viewer is told in the header extension playout-delay.
 #[derive(Debug, Default)]
 pub(super) struct Playout {
+    /// What the operator wants it to be, whatever is reported.
+    fixed: Option<PlayoutDelay>,
+    /// Else it is from 0 to this.
     most: Duration,
     /// Until then it does not become less.
     until: Option<Instant>,
 }
 
 impl Playout {
+    pub(super) fn new(fixed: Option<PlayoutDelay>) -> Self {
+        Playout { fixed, ..Playout::default() }
+    }
+
     /// The viewer reports how much its packets waver, and how long a repair takes if any are lost.
     pub(super) fn reported(&mut self, now: Instant, jitter: Duration, repair: Option<Duration>) {
         let is_quiet = jitter < limits::QUIET_JITTER && repair.is_none();
@@ -29,11 +37,12 @@ impl Playout {
         }
     }
 
-    /// The extension's value: 12 bits for the least and 12 for the most, in hundredths of a second
-    /// (<http://www.webrtc.org/experiments/rtp-hdrext/playout-delay>).
+    /// The extension's value: 12 bits for the least and 12 for the most.
     pub(super) fn value(&self) -> [u8; 3] {
-        let [high, low] = ((self.most.as_millis() / 10) as u16).to_be_bytes();
-        [0, high & 0x0f, low]
+        let measured = || [0, (self.most.as_millis() / 10) as u16];
+        let [least, most] = self.fixed.map_or_else(measured, PlayoutDelay::hundredths);
+        let [_, first, second, third] = (u32::from(least) << 12 | u32::from(most)).to_be_bytes();
+        [first, second, third]
     }
 }
 
@@ -59,5 +68,14 @@ mod tests {
         assert_eq!(playout.value(), [0; 3]);
         playout.reported(at(20), ms(10_000), None);
         assert_eq!(playout.value(), [0, 0, 100]);
+    }
+
+    #[test]
+    fn what_the_operator_wants_stays_whatever_the_line_does() {
+        let wanted = PlayoutDelay::from_millis(2_570, 40_950).expect("it can be said");
+        let mut playout = Playout::new(Some(wanted));
+        assert_eq!(playout.value(), [0x10, 0x1f, 0xff]);
+        playout.reported(Instant::now(), Duration::from_millis(30), None);
+        assert_eq!(playout.value(), [0x10, 0x1f, 0xff]);
     }
 }

@@ -8,6 +8,7 @@ use super::pen::Pen;
 use super::playout::Playout;
 use super::rtcp::{self, Feedback, SenderInfo, write};
 use super::srtp::{self, Opener, Profile, Sealer};
+use crate::config::PlayoutDelay;
 use crate::hub::estimate::{Estimator, Probe};
 use crate::hub::numbering::SourceTrack;
 use crate::limits;
@@ -66,12 +67,14 @@ pub enum Wish {
 
 impl Sink {
     /// A sink for these tracks, whose first packets get these sequence numbers. `None` if the
-    /// exported keys are none, or two tracks have one SSRC.
+    /// exported keys are none, or two tracks have one SSRC. `playout` is told to the peer instead
+    /// of what its line needs.
     pub fn open(
         now: Instant,
         exported: &Exported,
         terms: Vec<(Terms, u16)>,
         cname: String,
+        playout: Option<PlayoutDelay>,
     ) -> Option<Self> {
         let Exported { profile, material, is_client } = exported;
         let is_told = terms.iter().any(|(terms, _)| terms.extensions.transport > 0);
@@ -84,7 +87,7 @@ impl Sink {
             lanes,
             cname,
             estimator: is_told.then(|| Box::new(Estimator::new(now))),
-            playout: Playout::default(),
+            playout: Playout::new(playout),
             way: None,
             report_at: None,
             round_trip: None,
@@ -328,7 +331,7 @@ mod tests {
             extensions: ExtensionIds { mid: 4, ..ExtensionIds::default() },
         };
         let terms = vec![(terms, FIRST)];
-        Sink::open(Instant::now(), &exported(false), terms, "me".into()).expect("one track")
+        Sink::open(Instant::now(), &exported(false), terms, "me".into(), None).expect("one track")
     }
 
     fn way() -> Way {

@@ -3,8 +3,8 @@
 use str0m::media::MediaTime;
 use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpPacket, VideoOrientation};
 
+use crate::config::PlayoutDelay;
 use crate::media::packet::{CaptureTime, Extensions, Packet, Rotation};
-use crate::media::track::Kind;
 
 /// What str0m received, in our words.
 pub(super) fn packet(from: RtpPacket) -> Packet {
@@ -26,9 +26,13 @@ pub(super) fn packet(from: RtpPacket) -> Packet {
     }
 }
 
-/// The extensions of an outgoing packet. Video asks for a playout delay of 0 to 0: show it now.
-pub(super) fn extension_values(from: &Extensions, kind: Kind) -> ExtensionValues {
-    let now = (kind == Kind::Video).then(|| MediaTime::from_hundredths(0));
+/// The extensions of an outgoing packet; video asks for a playout delay.
+pub(super) fn extension_values(
+    from: &Extensions,
+    playout: Option<PlayoutDelay>,
+) -> ExtensionValues {
+    let times = playout.map(PlayoutDelay::hundredths);
+    let time = |which: usize| Some(MediaTime::from_hundredths(u64::from(times?[which])));
     ExtensionValues {
         abs_capture_time: from
             .captured
@@ -36,8 +40,8 @@ pub(super) fn extension_values(from: &Extensions, kind: Kind) -> ExtensionValues
         audio_level: from.audio_level,
         voice_activity: from.voice,
         video_orientation: from.rotation.map(orientation),
-        play_delay_min: now,
-        play_delay_max: now,
+        play_delay_min: time(0),
+        play_delay_max: time(1),
         ..ExtensionValues::default()
     }
 }

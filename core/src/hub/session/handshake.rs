@@ -78,6 +78,7 @@ impl Session {
             missing: Vec::new(),
             sends: Vec::new(),
             egress: setup.egress,
+            playout: setup.playout,
             sink: None,
             deadline: setup.now,
             connected: false,

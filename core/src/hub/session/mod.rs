@@ -26,7 +26,7 @@ use str0m::ice::StunMessage;
 use str0m::media::Mid;
 use str0m::{IceConnectionState, Rtc};
 
-use crate::config::Egress;
+use crate::config::{Egress, PlayoutDelay};
 use crate::hub::egress::{Asker, Sink};
 use crate::hub::session::crypto::Crypto;
 use crate::hub::session::entropy::Entropy;
@@ -57,6 +57,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) entropy: &'a mut Entropy,
     /// Who seals what goes to the peer.
     pub(crate) egress: Egress,
+    /// What is told to the peer instead of what its line needs.
+    pub(crate) playout: Option<PlayoutDelay>,
 }
 
 /// What a session tells its hub.
@@ -106,6 +108,7 @@ pub(crate) struct Session {
     missing: Vec<u64>,
     sends: Vec<Sender>,
     egress: Egress,
+    playout: Option<PlayoutDelay>,
     /// Once there are keys, if we seal ourselves.
     sink: Option<Sink>,
     deadline: Instant,

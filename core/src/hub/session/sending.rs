@@ -140,7 +140,8 @@ impl Session {
         if self.seals() {
             let terms = (0..self.sends.len()).map(|lane| self.terms(lane)).collect::<Option<_>>();
             let cname = self.credentials.ufrag.clone();
-            self.sink = terms.and_then(|terms| Sink::open(now, exported, terms, cname));
+            let open = |terms| Sink::open(now, exported, terms, cname, self.playout);
+            self.sink = terms.and_then(open);
         }
     }
 
@@ -251,13 +252,14 @@ impl Session {
     fn queue(&mut self, lane: usize, track: SourceTrack, packet: &Packet) -> bool {
         let sender = &mut self.sends[lane];
         let (at, kind) = (packet.arrived, sender.codec.kind());
+        let playout = (kind == Kind::Video).then(|| self.playout.unwrap_or_default());
         let (number, time) = ((track, packet.sequence), packet.timestamp);
         let placed = sender.numbering.go_on(number, time, sender.timing, at);
         let Some((sequence, timestamp)) = placed else { return false };
         let payload = packet.payload.clone();
         let write = RtpWrite::new(sender.pt, sequence.into(), timestamp, at, payload)
             .marker(packet.marker)
-            .ext_vals(convert::extension_values(&packet.extensions, kind))
+            .ext_vals(convert::extension_values(&packet.extensions, playout))
             .nackable(kind == Kind::Video);
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(sender.mid, sender.rid) else { return false };

@@ -20,10 +20,11 @@ export function spy() {
 
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+  const newest = () => connections.findLast((each) => each.connectionState === 'connected');
+
   /** The inbound streams of the newest connection that stands. */
   async function inbound() {
-    const standing = connections.filter(({ connectionState }) => connectionState === 'connected');
-    const report = await standing.at(-1)?.getStats();
+    const report = await newest()?.getStats();
     const all = [...(report?.values() ?? [])].filter(({ type }) => type === 'inbound-rtp');
     const of = (wanted) => {
       const found = all.find(({ kind }) => kind === wanted);
@@ -84,6 +85,27 @@ export function spy() {
     };
   }
 
+  /** What the newest connection that stands has agreed on with its node; null: none stands. */
+  async function agreed() {
+    const connection = newest();
+    if (!connection) return null;
+    const report = await connection.getStats();
+    const transport = [...report.values()].find(({ type }) => type === 'transport');
+    const [, ufrag] = /^a=ice-ufrag:(.*)$/m.exec(connection.localDescription.sdp);
+    return {
+      connection: connections.indexOf(connection),
+      ufrag,
+      cipher: transport?.srtpCipher,
+      certificate: report.get(transport?.remoteCertificateId)?.fingerprint,
+    };
+  }
+
+  /** Ends every WebSocket, as a proxy does that is restarted. */
+  function loseSockets() {
+    // 1000 would be the page's own goodbye.
+    sockets.forEach((socket) => socket.close(4000));
+  }
+
   /** Where the newest open WebSocket leads. */
   function node() {
     const open = sockets.filter(({ readyState }) => readyState === WebSocket.OPEN);
@@ -117,5 +139,7 @@ export function spy() {
     return longest;
   }
 
-  window.spy = { watch, inbound, node, sound, gap, firstFrame: () => firstFrame };
+  window.spy = {
+    watch, inbound, agreed, loseSockets, node, sound, gap, firstFrame: () => firstFrame,
+  };
 }

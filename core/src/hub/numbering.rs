@@ -74,6 +74,11 @@ struct Last {
 }
 
 impl Numbering {
+    /// Reads what the next packet will need.
+    pub(crate) fn warm(&self) -> usize {
+        self.segments.back().map_or(0, |segment| segment.end as usize)
+    }
+
     /// A numbering that starts at `first`, which must leave room below 65,536: a receiver that
     /// has not seen a stream assumes a rollover counter of 0 (RFC 3711 section 3.3.1).
     pub(crate) fn new(clock_rate: u32, first: u16) -> Self {

@@ -3,6 +3,7 @@
 //! the other way.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -217,7 +218,11 @@ impl Hub {
         out: &mut Outbox,
     ) -> (u64, u64) {
         let (mut packets, mut bytes) = (0, 0);
-        for sink in self.road.fanout.sinks(track) {
+        let sinks = self.road.fanout.sinks(track);
+        for (place, sink) in sinks.iter().enumerate() {
+            if let Some(next) = sinks.get(place + 1) {
+                black_box(self.sessions[next.session].session.warm(next.lane));
+            }
             let member = &mut self.sessions[sink.session];
             for (_, packet) in run.iter().filter(|(_, p)| p.sequence >= fence) {
                 if member.session.forward(now, sink.lane, track, packet, out) {

@@ -10,12 +10,13 @@ import { Player, Publisher, isMoving, says, showsPath } from './support/pages.js
 const FRAMES_PER_SECOND = 15;
 
 test('Firefox plays what Chromium publishes', async (t) => {
+  // The first to be closed: it would complain that the demo is gone.
+  const player = new Player(await openFirefoxPage(t));
   const { origin } = await demo(t);
   const publisher = new Publisher(await newPage(t, await openChromium(t)));
   await publisher.connect(origin);
   await publisher.publish('VP8');
 
-  const player = new Player(await openFirefoxPage(t));
   await player.open(origin);
   await player.shows('PLAYING');
   await player.settled(FRAMES_PER_SECOND);

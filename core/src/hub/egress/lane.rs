@@ -97,6 +97,13 @@ impl Lane {
         })
     }
 
+    /// Reads what the next packet will need.
+    pub(super) fn warm(&self) -> usize {
+        let rest = [self.lossy_until.is_some(), self.is_known, self.reported.is_some()];
+        let rest = usize::from(rest.contains(&true));
+        self.packets as usize ^ self.terms.ssrc as usize ^ self.numbering.warm() ^ rest
+    }
+
     /// Writes a packet. `false`: it is from before the peer
     /// joined, or was sent already; then nothing is written.
     pub(super) fn write(&mut self, track: SourceTrack, packet: &Packet, pen: &mut Pen<'_>) -> bool {

@@ -96,6 +96,13 @@ impl Sink {
         })
     }
 
+    /// Reads what the next packet of a lane will need.
+    pub(crate) fn warm(&self, lane: usize) -> usize {
+        let lane = self.lanes.get(lane).map_or(0, Lane::warm);
+        let estimator = self.estimator.as_deref().map_or(0, Estimator::warm);
+        lane ^ estimator ^ self.sealer.warm()
+    }
+
     /// Sends a packet of a lane's track. `false` if it is from before the peer joined. A frame's
     /// last packet goes out twice where packets are lost: that it is missing shows only when the
     /// next frame comes.

@@ -126,6 +126,11 @@ impl Estimator {
         self.limited
     }
 
+    /// Reads what the next packet will need.
+    pub(crate) fn warm(&self) -> usize {
+        self.sent.warm() + usize::from(self.congested)
+    }
+
     /// A packet with so many bytes of UDP payload leaves; returns its transport-wide sequence
     /// number.
     pub(crate) fn sent(&mut self, now: Instant, bytes: usize) -> u16 {

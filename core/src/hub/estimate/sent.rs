@@ -46,6 +46,12 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// Reads what the next packet will need.
+    pub(super) fn warm(&self) -> usize {
+        let place = usize::from(self.next) % SENT_PACKETS;
+        self.ring.get(place).map_or(0, |slot| usize::from(slot.bytes))
+    }
+
     pub(super) fn new() -> Self {
         let ring = vec![Slot::default(); SENT_PACKETS].into_boxed_slice();
         Sent { ring, next: 0, held: 0 }

@@ -45,6 +45,11 @@ impl Default for Pacer {
 }
 
 impl Pacer {
+    /// Reads what the next packet will need.
+    pub(super) fn warm(&self) -> usize {
+        self.newest.map_or(0, |(_, number)| number as usize)
+    }
+
     /// Packets shall go at so many bits a second, or as they come.
     pub(super) fn set_rate(&mut self, rate: Option<u64>) {
         self.rate = rate;

@@ -212,6 +212,16 @@ impl Session {
         is_video && self.answers() && self.takes_bursts()
     }
 
+    /// Reads what the next packet on a lane will need. In a crowd, it is in no cache: so the reads
+    /// overlap with each other, and with the sealing of the packet before.
+    pub(crate) fn warm(&self, lane: usize) -> usize {
+        let of = |sender: &Sender| usize::from(sender.first_sequence) ^ sender.pacer.warm();
+        let sender = self.sends.get(lane).map_or(0, of);
+        let sink = self.sink.as_ref().map_or(0, |sink| sink.warm(lane));
+        let target = self.route.target().map_or(0, |(place, _)| place.peer.port());
+        sender ^ sink ^ usize::from(target)
+    }
+
     /// A packet does not go out. What is missing of sound shall be heard as missing.
     pub(super) fn skip(&mut self, now: Instant, lane: usize, track: SourceTrack, packet: &Packet) {
         let sender = &mut self.sends[lane];

@@ -30,6 +30,16 @@ impl Cipher {
     }
 }
 
+impl Cipher {
+    /// Reads what the next packet will need, as far as it is ours.
+    pub(super) fn warm(&self) -> usize {
+        match self {
+            Cipher::Gcm(gcm) => gcm.salt[0].into(),
+            Cipher::CounterMode(_) => 0,
+        }
+    }
+}
+
 /// AES-GCM (RFC 7714).
 pub(super) struct Gcm {
     key: LessSafeKey,

@@ -65,6 +65,12 @@ impl Sealer {
         Some(LineId(self.lines.len() - 1))
     }
 
+    /// Reads what the next packet will need.
+    pub(crate) fn warm(&self) -> usize {
+        let lines = self.lines.iter().fold(0, |sum, line| sum ^ line.sealed.warm());
+        self.packets_left as usize ^ lines ^ self.media.warm()
+    }
+
     /// Bytes that [`seal`](Self::seal) needs behind the payload.
     pub fn overhead(&self) -> usize {
         self.tag_length

@@ -17,6 +17,12 @@ pub(super) struct Window<const WORDS: usize> {
 }
 
 impl<const WORDS: usize> Window<WORDS> {
+    /// Reads what the next index will need.
+    pub(super) fn warm(&self) -> usize {
+        let word = (self.end / u64::from(u64::BITS)) as usize % WORDS;
+        self.used[word] as usize
+    }
+
     pub(super) const fn new() -> Self {
         Window { used: [0; WORDS], end: 0 }
     }

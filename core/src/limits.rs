@@ -44,7 +44,7 @@ pub const TOKEN: usize = 2048;
 pub const NODE_NAME: usize = 252;
 /// Audio and video tracks of one stream.
 pub const TRACKS: usize = 8;
-/// Layers of simulcast of one track: browsers send up to three.
+/// Layers of one track, of simulcast or spatial ones that come as one: browsers send up to three.
 pub const LAYERS: usize = 4;
 /// Media sections in an SDP that we accept.
 pub const SDP_SECTIONS: usize = 16;
@@ -174,6 +174,9 @@ pub const BEFORE_FIRST: u64 = REORDERED;
 /// Runs of packets in one lane's numbering. Dropping every second picture of 60 Hz begins 30 of
 /// them a second: these last two seconds, longer than a repair is worth.
 pub const SEGMENTS: usize = 64;
+/// How much later than a newer picture packets of a picture may come or go out again, in ticks of
+/// RTP time of video (90 kHz): twice as long as who begins may be behind.
+pub const LATE_TICKS: u32 = 90_000 * 10;
 
 /// Percent of a layer's bit rate that the estimate must reach before a viewer gets it: encoders
 /// vary by some 10 % around what they mean to send, and repairs take a few percent more.

@@ -7,13 +7,16 @@ use crate::hub::choice::{Cap, Choice, Layer, Mode, Situation};
 use crate::hub::demux::SessionKey;
 use crate::hub::egress::Line;
 use crate::hub::fanout::SinkId;
+use crate::hub::road::Road;
 use crate::hub::session::Session;
+use crate::hub::session::filter::Share;
 use crate::hub::session::sending::Outlet;
 use crate::hub::streams::TrackId;
 use crate::hub::words::{Event, Quality};
-use crate::hub::{Hub, Member, Timer};
+use crate::hub::{Hub, Member, Role, Timer};
 use crate::limits;
 use crate::media::packet::SourceClock;
+use crate::media::temporal::ALL_SPATIAL;
 use crate::outbox::Outbox;
 
 /// What a sink gets.
@@ -65,6 +68,39 @@ impl Budget {
     }
 }
 
+/// One thing that a viewer may get: a layer, or the spatial layers of one up to some height.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rung {
+    track: TrackId,
+    spatial: u8,
+    layer: Layer,
+}
+
+/// What a track offers, from small to large, and how much that is.
+fn rungs(
+    road: &Road,
+    now: Instant,
+    tracks: impl Iterator<Item = TrackId>,
+) -> ([Rung; limits::LAYERS], usize) {
+    let mut all = [Rung::default(); limits::LAYERS];
+    let mut count = 0;
+    for track in tracks {
+        let first = count;
+        for (place, (spatial, layer)) in all[first..].iter_mut().zip(road.measured(now, track)) {
+            *place = Rung { track, spatial, layer };
+            count += 1;
+        }
+        if count == first && first < all.len() {
+            all[first].track = track;
+            count += 1;
+        }
+    }
+    all[..count].sort_unstable_by_key(|Rung { track, spatial, layer }| {
+        (layer.height, layer.bitrate, *track, *spatial)
+    });
+    (all, count)
+}
+
 impl Hub {
     /// The layer that a sink begins with, or goes on with if it gets one already.
     pub(super) fn first_layer(
@@ -91,9 +127,11 @@ impl Hub {
     /// The layers of a viewer are looked at soon, and again and again; unless there is no choice.
     pub(super) fn choose_soon(&mut self, now: Instant, key: SessionKey) {
         let Member { session, stream, watches, .. } = &mut self.sessions[key];
-        let mut videos = (0..watches.len()).filter_map(|lane| session.adaptive(lane));
-        let is_layered =
-            videos.any(|outlet| self.streams.layers_for(stream, key, outlet.slot).count() > 1);
+        let is_layered = (0..watches.len()).any(|lane| {
+            let Some(outlet) = session.adaptive(lane) else { return false };
+            let tracks = self.streams.layers_for(stream, key, outlet.slot);
+            session.is_scalable(lane) || tracks.count() > 1
+        });
         if is_layered || session.line(now).is_some() {
             self.timers.set(Timer::Choose(key), now + limits::DECISION);
         }
@@ -134,7 +172,8 @@ impl Hub {
     fn tell_quality(&mut self, sink: SinkId, events: &mut Vec<Event>) {
         let member = &mut self.sessions[sink.session];
         let watch = &mut member.watches[sink.lane];
-        let Some(quality) = watch.quality.filter(|_| watch.next.is_none()) else { return };
+        let is_settled = watch.next.is_none() && !member.session.is_rising(sink.lane);
+        let Some(quality) = watch.quality.filter(|_| is_settled) else { return };
         let is_best = !quality.is_paused && quality.layers == 1;
         let told = watch.told.replace(quality);
         if told != Some(quality) && (told.is_some() || !is_best) {
@@ -153,13 +192,8 @@ impl Hub {
     fn best_layer(&mut self, now: Instant, sink: SinkId, outlet: Outlet) -> Option<TrackId> {
         let member = &mut self.sessions[sink.session];
         let ids = self.streams.layers_for(&member.stream, sink.session, outlet.slot);
-        let mut all = [(0, Layer::default()); limits::LAYERS];
-        let count = all.len().min(ids.clone().count());
-        for (place, track) in all.iter_mut().zip(ids) {
-            *place = (track, self.road.measured(now, track));
-        }
-        all[..count].sort_unstable_by_key(|(track, layer)| (layer.height, layer.bitrate, *track));
-        let layers = all.map(|(_, layer)| layer);
+        let (rungs, count) = rungs(&self.road, now, ids);
+        let layers = rungs.map(|rung| rung.layer);
         let Budget { line, videos, .. } = Budget::of(&mut member.session, now);
         let watch = &mut member.watches[sink.lane];
         let situation = Situation {
@@ -175,8 +209,13 @@ impl Hub {
         watch.quality = target.layer.map(|layer| Quality { layer, layers: count, is_paused });
         let trickle = line.bitrate / videos * limits::TRICKLE_PERCENT / 100;
         let rate = (is_paused && line.is_limited).then_some(trickle);
-        member.session.set_filter(sink.lane, target.temporal, is_paused, rate);
-        target.layer.map(|layer| all[layer].0)
+        let chosen = target.layer.map(|layer| rungs[layer]);
+        // What a node lacks, none of its viewers can get.
+        let may_lack = member.role != Role::Relay && member.session.is_scalable(sink.lane);
+        let spatial = chosen.filter(|_| may_lack).map_or(ALL_SPATIAL, |rung| rung.spatial);
+        let share = Share { temporal: target.temporal, spatial, keyframes_only: is_paused };
+        member.session.set_share(sink.lane, share, rate);
+        chosen.map(|rung| rung.track)
     }
 
     /// A sink shall get another layer from its next keyframe on.

@@ -1,21 +1,24 @@
-//! What one layer of a track takes at the moment: its bit rate, how it spreads over temporal
-//! layers, its height. It knows no sink.
+//! What one layer of a track takes at the moment: its bit rate, how it spreads over spatial and
+//! temporal layers, its height. It knows no sink.
 
 use std::time::{Duration, Instant};
 
 use crate::hub::choice::Layer;
 use crate::limits;
+use crate::media::vp9::Heights;
 
-/// Measures one layer.
+/// Measures one layer, or the spatial layers that come as one (SVC).
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    /// Bytes of each temporal layer in the latest parts of the time, in a ring.
-    parts: [[usize; TEMPORAL]; limits::METER.1],
-    /// When the first packet came and when the latest one, and the part of it.
-    times: Option<(Instant, Instant, u64)>,
+    /// Bytes of each spatial and temporal layer in the latest parts of the time, in a ring.
+    parts: [[[usize; TEMPORAL]; limits::LAYERS]; limits::METER.1],
+    /// When the first packet came, and the part of the time in which the latest one came.
+    began: Option<(Instant, u64)>,
+    /// When the latest packet of each spatial layer came.
+    latest: [Option<Instant>; limits::LAYERS],
     /// The latest frame.
     frame: Frame,
-    height: Option<u16>,
+    heights: Heights,
 }
 
 /// One packet as a meter sees it.
@@ -25,10 +28,11 @@ pub(super) struct Measured {
     pub(super) bytes: usize,
     pub(super) timestamp: u32,
     pub(super) temporal: u8,
+    pub(super) spatial: u8,
     /// Whether a keyframe begins here.
     pub(super) begins_keyframe: bool,
-    /// Of its picture, if it tells.
-    pub(super) height: Option<u16>,
+    /// Of its picture, by spatial layers, if it tells.
+    pub(super) heights: Heights,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,30 +68,42 @@ impl Meter {
         self.frame = self.frame.next(packet);
         let bytes = if self.frame.counts() { packet.bytes } else { 0 };
         let temporal = usize::from(packet.temporal).min(TEMPORAL - 1);
-        let (first, latest, before) = self.times.unwrap_or((now, now, 0));
+        let spatial = usize::from(packet.spatial).min(limits::LAYERS - 1);
+        let (first, before) = self.began.unwrap_or((now, 0));
         let part = now.saturating_duration_since(first).as_micros() / part_length().as_micros();
         let part = (part as u64).max(before);
         let count = limits::METER.1 as u64;
         for skipped in (before + 1..=part).take(limits::METER.1) {
-            self.parts[(skipped % count) as usize] = [0; TEMPORAL];
+            self.parts[(skipped % count) as usize] = Default::default();
         }
-        self.parts[(part % count) as usize][temporal] += bytes;
-        self.times = Some((first, latest.max(now), part));
-        self.height = packet.height.or(self.height);
+        self.parts[(part % count) as usize][spatial][temporal] += bytes;
+        self.began = Some((first, part));
+        self.latest[spatial] = self.latest[spatial].max(Some(now));
+        for (height, told) in self.heights.iter_mut().zip(packet.heights) {
+            *height = told.or(*height);
+        }
     }
 
-    /// What was measured.
-    pub(super) fn layer(&self, now: Instant) -> Layer {
-        let Some((first, latest, _)) = self.times else { return Layer::default() };
-        let window = now.saturating_duration_since(first).clamp(part_length(), limits::METER.0);
-        let mut below = 0;
-        let temporal = std::array::from_fn(|layer| {
-            let bytes: usize = self.parts.iter().map(|part| part[layer]).sum();
-            below += bytes;
-            if bytes == 0 { 0 } else { rate(below, window) }
-        });
-        let is_live = now.saturating_duration_since(latest) < limits::METER.0;
-        Layer { bitrate: rate(below, window), height: self.height, temporal, is_live }
+    /// What was measured, by spatial layers that have ever come: each with all those below, since
+    /// it is nothing without them.
+    pub(super) fn layers(&self, now: Instant) -> impl Iterator<Item = (u8, Layer)> {
+        let began = self.began.map_or(now, |(first, _)| first);
+        let window = now.saturating_duration_since(began).clamp(part_length(), limits::METER.0);
+        let mut bytes = [0; TEMPORAL];
+        let seen = self.latest.iter().enumerate().filter_map(|(place, at)| Some((place, (*at)?)));
+        seen.map(move |(spatial, latest)| {
+            for (temporal, bytes) in bytes.iter_mut().enumerate() {
+                *bytes += self.parts.iter().map(|part| part[spatial][temporal]).sum::<usize>();
+            }
+            let mut below = 0;
+            let temporal = bytes.map(|bytes| {
+                below += bytes;
+                if bytes == 0 { 0 } else { rate(below, window) }
+            });
+            let is_live = now.saturating_duration_since(latest) < limits::METER.0;
+            let (bitrate, height) = (rate(below, window), self.heights[spatial]);
+            (spatial as u8, Layer { bitrate, height, temporal, is_live })
+        })
     }
 }
 
@@ -104,27 +120,33 @@ fn rate(bytes: usize, time: Duration) -> u64 {
 mod tests {
     use super::*;
 
+    fn only(meter: &Meter, now: Instant) -> Layer {
+        let layers: Vec<(u8, Layer)> = meter.layers(now).collect();
+        assert_eq!(layers.len(), 1);
+        layers[0].1
+    }
+
     #[test]
     fn it_measures_the_latest_second_by_temporal_layers() {
         let (mut meter, start) = (Meter::default(), Instant::now());
         let at = |ms| start + Duration::from_millis(ms);
-        assert!(!meter.layer(start).is_live);
+        assert_eq!(meter.layers(start).count(), 0);
         for frame in 0..100 {
             let temporal = if frame % 2 == 0 { 0 } else { 2 };
             let bytes = if frame < 50 { 5_000 } else { 1_000 };
             let timestamp = frame as u32 + 1;
-            let height = (frame == 0).then_some(360);
-            let packet = Measured { bytes, timestamp, temporal, height, ..Measured::default() };
+            let heights = [(frame == 0).then_some(360), None, None, None];
+            let packet = Measured { bytes, timestamp, temporal, heights, ..Measured::default() };
             meter.add(at(frame * 33), &packet);
         }
-        let Layer { bitrate, height, temporal, is_live } = meter.layer(at(3_300));
+        let Layer { bitrate, height, temporal, is_live } = only(&meter, at(3_300));
         assert!(bitrate.abs_diff(242_000) < 20_000, "{bitrate}");
         assert!(temporal[0].abs_diff(bitrate / 2) < 10_000, "{temporal:?}");
         assert_eq!((temporal[1], temporal[2], temporal[3]), (0, bitrate, 0));
         assert_eq!((height, is_live), (Some(360), true));
-        assert!(!meter.layer(at(4_400)).is_live, "nothing for a second");
+        assert!(!only(&meter, at(4_400)).is_live, "nothing for a second");
         meter.add(at(60_000), &Measured { bytes: 1_000, ..Measured::default() });
-        assert_eq!(meter.layer(at(60_000)).bitrate, 8_000, "the past does not count");
+        assert_eq!(only(&meter, at(60_000)).bitrate, 8_000, "the past does not count");
     }
 
     #[test]
@@ -137,12 +159,55 @@ mod tests {
             let packet =
                 Measured { bytes, timestamp: frame, begins_keyframe, ..Measured::default() };
             meter.add(at(u64::from(frame) * 50), &packet);
-            let bitrate = meter.layer(at(u64::from(frame) * 50)).bitrate;
+            let bitrate = only(&meter, at(u64::from(frame) * 50)).bitrate;
             match frame {
                 20..40 => assert!(bitrate <= 168_000, "{frame}: {bitrate}"),
                 59 => assert!(bitrate >= 3_000_000, "{bitrate}"),
                 _ => {}
             }
+        }
+    }
+    #[test]
+    fn a_spatial_layer_takes_what_those_below_take_as_well() {
+        let (mut meter, start) = (Meter::default(), Instant::now());
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        for frame in 0..60 {
+            let count = if frame < 30 { 3 } else { 2 };
+            for spatial in 0..count {
+                let temporal = (frame % 2) as u8;
+                let bytes = [1_000, 3_000, 6_000][usize::from(spatial)];
+                let heights = match (frame, spatial) {
+                    (0, 0) => [Some(180), Some(360), Some(720), None],
+                    _ => Heights::default(),
+                };
+                let timestamp = frame;
+                let packet = Measured {
+                    bytes,
+                    timestamp,
+                    temporal,
+                    spatial,
+                    heights,
+                    ..Measured::default()
+                };
+                meter.add(at(u64::from(frame) * 50), &packet);
+            }
+            let layers = meter.layers(at(u64::from(frame) * 50)).map(|(_, layer)| layer);
+            let layers: Vec<Layer> = layers.collect();
+            if [29, 59].contains(&frame) {
+                let heights: Vec<_> = layers.iter().filter_map(|layer| layer.height).collect();
+                assert_eq!(heights, [180, 360, 720]);
+                for (layer, expected) in layers.iter().zip([160_000, 640_000, 1_600_000]) {
+                    if !layer.is_live {
+                        continue;
+                    }
+                    let Layer { bitrate, temporal, .. } = layer;
+                    assert!(bitrate.abs_diff(expected) <= expected / 10, "{layers:?}");
+                    assert!(temporal[0].abs_diff(expected / 2) <= expected / 10, "{layers:?}");
+                    assert_eq!(temporal[1], *bitrate);
+                }
+            }
+            let live: Vec<bool> = layers.iter().map(|layer| layer.is_live).collect();
+            assert_eq!(live, [true, true, frame < 49], "{frame}");
         }
     }
 }

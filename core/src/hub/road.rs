@@ -70,9 +70,13 @@ impl Road {
         self.histories.entry(track).or_default().set_clock(clock);
     }
 
-    /// What a layer takes at the moment.
-    pub(super) fn measured(&self, now: Instant, track: TrackId) -> Layer {
-        self.meters.get(&track).map_or(Layer::default(), |meter| meter.layer(now))
+    /// What a layer takes at the moment, or each of the spatial layers that come as one.
+    pub(super) fn measured(
+        &self,
+        now: Instant,
+        track: TrackId,
+    ) -> impl Iterator<Item = (u8, Layer)> {
+        self.meters.get(&track).into_iter().flat_map(move |meter| meter.layers(now))
     }
 
     /// What is kept of a track.
@@ -258,12 +262,14 @@ impl Hub {
         let mut outdated = false;
         for packet in packets {
             let begins_keyframe = keyframe::begins(codec, &packet.payload);
+            let layers = temporal(codec, &packet.payload);
             let measured = Measured {
                 bytes: packet.payload.len() + limits::PACKET_OVERHEAD,
                 timestamp: packet.timestamp,
-                temporal: temporal(codec, &packet.payload).map_or(0, |layers| layers.layer),
+                temporal: layers.map_or(0, |layers| layers.layer),
+                spatial: layers.and_then(|layers| layers.spatial).map_or(0, |s| s.layer),
                 begins_keyframe,
-                height: keyframe::height(codec, &packet.payload),
+                heights: keyframe::heights(codec, &packet.payload),
             };
             meter.add(now, &measured);
             outdated |= history.keep(packet, begins_keyframe);

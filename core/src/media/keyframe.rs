@@ -2,6 +2,7 @@
 //! of a codec than that.
 
 use crate::media::codec::Codec;
+use crate::media::vp9::{self, Descriptor, Heights};
 
 /// Whether a picture begins in this payload that can be understood alone.
 pub fn begins(codec: Codec, payload: &[u8]) -> bool {
@@ -9,14 +10,24 @@ pub fn begins(codec: Codec, payload: &[u8]) -> bool {
         Codec::Opus => false,
         Codec::Vp8 => vp8(payload).unwrap_or(false),
         Codec::H264 { .. } => h264(payload).unwrap_or(false),
-        Codec::Vp9 { .. } => vp9(payload).unwrap_or(false),
+        Codec::Vp9 { .. } => {
+            Descriptor::parse(payload).is_some_and(|first| first.begins_keyframe())
+        }
         Codec::Av1 { .. } => av1(payload),
     }
 }
 
-/// How many lines the picture has that begins in this payload, if it tells.
-pub fn height(codec: Codec, payload: &[u8]) -> Option<u16> {
-    if codec != Codec::Vp8 || !begins(codec, payload) {
+/// How many lines the picture has that begins in this payload, by spatial layers, if it tells.
+pub fn heights(codec: Codec, payload: &[u8]) -> Heights {
+    match codec {
+        Codec::Vp8 => [vp8_height(payload), None, None, None],
+        Codec::Vp9 { .. } => vp9::heights(payload).unwrap_or_default(),
+        Codec::Opus | Codec::H264 { .. } | Codec::Av1 { .. } => Heights::default(),
+    }
+}
+
+fn vp8_height(payload: &[u8]) -> Option<u16> {
+    if !vp8(payload).unwrap_or(false) {
         return None;
     }
     // RFC 6386 section 9.1: a frame tag of three bytes, a start code, 14 bits of width and of
@@ -47,17 +58,7 @@ fn vp8(payload: &[u8]) -> Option<bool> {
     Some(first & 0x17 == 0x10 && rest.first()? & 1 == 0)
 }
 
-/// RFC 9628 section 4.2: not predicted (P), a frame begins (B), of the lowest layer (SID).
-fn vp9(payload: &[u8]) -> Option<bool> {
-    let (first, mut rest) = payload.split_first()?;
-    if first & 0x80 != 0 {
-        rest = after_picture_id(rest)?;
-    }
-    let layered = first & 0x20 != 0;
-    Some(first & 0x48 == 0x08 && (!layered || rest.first()? & 0x0e == 0))
-}
-
-/// A picture id of 7 or 15 bits, as its first bit says (the same in both RFCs).
+/// A picture id of 7 or 15 bits, as its first bit says.
 fn after_picture_id(bytes: &[u8]) -> Option<&[u8]> {
     let long = bytes.first()? & 0x80 != 0;
     bytes.get(if long { 2 } else { 1 }..)
@@ -99,8 +100,8 @@ mod tests {
             (Codec::Vp8, &[0x90], false),
             (vp9, &[0x8a, 0x81, 0x23], true),
             (vp9, &[0xca, 0x81, 0x23], false),
-            (vp9, &[0xaa, 0x81, 0x23, 0x00], true),
-            (vp9, &[0xaa, 0x81, 0x23, 0x02], false),
+            (vp9, &[0xaa, 0x81, 0x23, 0x00, 0x07], true),
+            (vp9, &[0xaa, 0x81, 0x23, 0x02, 0x07], false),
             (vp9, &[0x86, 0x11], false),
             (h264, &[0x65], true),
             (h264, &[0x67], true),

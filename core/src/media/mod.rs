@@ -7,3 +7,4 @@ pub mod packet;
 pub mod sdp;
 pub mod temporal;
 pub mod track;
+pub mod vp9;

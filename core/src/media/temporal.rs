@@ -2,9 +2,12 @@
 //! descriptor before the payload. It knows no stream: every packet is judged alone.
 
 use crate::media::codec::Codec;
+use crate::media::vp9::Descriptor;
 
 /// All temporal layers, also those that are not known yet: no codec has a higher one.
 pub const ALL_TEMPORAL: u8 = 7;
+/// All spatial layers: no codec has a higher one.
+pub const ALL_SPATIAL: u8 = 7;
 
 /// What a packet's descriptor says about layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,30 +84,22 @@ fn vp8(payload: &[u8]) -> Option<Temporal> {
     })
 }
 
-/// RFC 9628 section 4.2: I, L, F, B and E, then TID, U, SID and D, then TL0PICIDX if not flexible.
 fn vp9(payload: &[u8]) -> Option<Temporal> {
-    let first = *payload.first()?;
-    let has = |bit: u8| first & bit != 0;
-    let offset = if has(0x80) { 1 + picture_id_len(payload, 1)? } else { 1 };
-    let (begins_frame, ends_frame) = (has(0x08), has(0x04));
-    if !has(0x20) {
-        return Some(Temporal { layer: 0, begins_frame, switches_up: Up::No, spatial: None });
-    }
-    let layers = *payload.get(offset)?;
-    if !has(0x10) {
-        payload.get(offset + 1)?;
-    }
-    let spatial =
-        Spatial { layer: layers >> 1 & 0x07, needs_lower: layers & 0x01 != 0, ends_frame };
+    let Descriptor { begins_frame, ends_frame, layers, .. } = Descriptor::parse(payload)?;
+    let spatial = layers.map(|layers| {
+        let (layer, needs_lower) = (layers.spatial, layers.needs_lower);
+        Spatial { layer, needs_lower, ends_frame }
+    });
+    let switches_up = layers.is_some_and(|layers| layers.switches_up);
     Some(Temporal {
-        layer: layers >> 5,
+        layer: layers.map_or(0, |layers| layers.temporal),
         begins_frame,
-        switches_up: if layers & 0x10 != 0 { Up::Past } else { Up::No },
-        spatial: Some(spatial),
+        switches_up: if switches_up { Up::Past } else { Up::No },
+        spatial,
     })
 }
 
-/// The length of the picture id at `offset`: 7 or 15 bits, as its first bit says (M in both RFCs).
+/// The length of the picture id at `offset`: 7 or 15 bits, as its first bit says (M).
 fn picture_id_len(payload: &[u8], offset: usize) -> Option<usize> {
     let len = if payload.get(offset)? & 0x80 != 0 { 2 } else { 1 };
     payload.get(offset + len - 1)?;

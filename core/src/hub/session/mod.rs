@@ -5,7 +5,7 @@ mod config;
 mod convert;
 pub mod crypto;
 pub(crate) mod entropy;
-mod filter;
+pub(crate) mod filter;
 mod handshake;
 mod keys;
 pub(crate) mod negotiate;
@@ -14,6 +14,7 @@ pub mod path;
 mod receiving;
 pub(crate) mod route;
 pub(crate) mod sending;
+mod spatial;
 mod valve;
 mod way;
 

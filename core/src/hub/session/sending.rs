@@ -12,7 +12,7 @@ use crate::hub::egress::{Exported, ExtensionIds, Line, Sink, Terms, Wish};
 use crate::hub::estimate::Probe;
 use crate::hub::numbering::{Numbering, SourceTrack, Timing};
 use crate::hub::session::entropy::Entropy;
-use crate::hub::session::filter::Filter;
+use crate::hub::session::filter::{Filter, Share};
 use crate::hub::session::pacer::Pacer;
 use crate::hub::session::route::{Place, Route};
 use crate::hub::session::valve::Valve;
@@ -185,13 +185,14 @@ impl Session {
             Kind::Audio => unsent <= limits::AUDIO_UNSENT,
             Kind::Video => {
                 let passes = sender.valve.passes(unsent, packet.timestamp, begins_keyframe);
-                sender.filter.passes(sender.codec, packet) && passes
+                sender.filter.passes(sender.codec, track, packet) && passes
             }
         };
         if !passes {
             self.skip(now, lane, track, packet);
             return false;
         }
+        let packet = &*sender.filter.shown(sender.codec, packet);
         match self.egress {
             Egress::Own => {
                 let (Some(sink), Some(way)) = (&mut self.sink, way(&self.route)) else {
@@ -244,19 +245,22 @@ impl Session {
         }
     }
 
-    /// What of its layer a lane gets: temporal layers up to this one, or keyframes alone; and at
-    /// how many bits a second, if it shall not be as they come.
-    pub(crate) fn set_filter(
-        &mut self,
-        lane: usize,
-        temporal: u8,
-        keyframes_only: bool,
-        rate: Option<u64>,
-    ) {
+    /// What of its layer a lane gets, and at how many bits a second if it shall not be as it comes.
+    pub(crate) fn set_share(&mut self, lane: usize, share: Share, rate: Option<u64>) {
         if let Some(sender) = self.sends.get_mut(lane) {
-            sender.filter.set(temporal, keyframes_only);
+            sender.filter.set(share);
             sender.pacer.set_rate(rate);
         }
+    }
+
+    /// Whether a lane waits for a keyframe to get higher spatial layers.
+    pub(crate) fn is_rising(&self, lane: usize) -> bool {
+        self.sends.get(lane).is_some_and(|sender| sender.filter.is_rising())
+    }
+
+    /// Whether the layers of a lane's track may come as one.
+    pub(crate) fn is_scalable(&self, lane: usize) -> bool {
+        self.sends.get(lane).is_some_and(|sender| matches!(sender.codec, Codec::Vp9 { .. }))
     }
 
     fn queue(&mut self, lane: usize, track: SourceTrack, packet: &Packet) -> bool {
@@ -331,8 +335,8 @@ impl Session {
         (sounds as u64, (self.sends.len() - sounds) as u64)
     }
 
-    /// Whether a lane goes on with a keyframe only, although nothing stops it any more; once in a
-    /// while, since it is to be asked for then.
+    /// Whether a lane goes on, or gets more, with a keyframe only, although nothing stops it any
+    /// more; once in a while, since it is to be asked for then.
     pub(crate) fn awaits_keyframe(&mut self, now: Instant, lane: usize) -> bool {
         self.sends.get_mut(lane).is_some_and(|sender| sender.filter.wishes(now))
     }
@@ -361,6 +365,8 @@ impl Session {
     ) -> bool {
         let congested = self.route.unsent() > limits::VIDEO_UNSENT;
         let (Some(sink), Some(way)) = (&mut self.sink, way(&self.route)) else { return false };
+        let Some(Sender { codec, filter, .. }) = self.sends.get(lane.0) else { return false };
+        let packet = &*filter.shown(*codec, packet);
         !congested
             && match lane {
                 (lane, false) => sink.repair(now, lane, track, packet, &way, out),

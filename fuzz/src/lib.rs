@@ -25,6 +25,7 @@ mod story;
 mod stun;
 mod token;
 mod turn;
+mod vp9;
 mod websocket;
 
 pub use datagrams::datagrams;
@@ -38,13 +39,14 @@ pub use story::story;
 pub use stun::stun_prescan;
 pub use token::token;
 pub use turn::turn_client_bytes;
+pub use vp9::vp9_descriptor;
 pub use websocket::websocket_message;
 
 /// Takes arbitrary bytes and panics if they break a promise of ours.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
@@ -58,4 +60,5 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("mux443_first_bytes", mux443_first_bytes),
     ("srtcp", srtcp),
     ("rtcp", rtcp),
+    ("vp9_descriptor", vp9_descriptor),
 ];

@@ -85,6 +85,11 @@ fn feedback() {
 }
 
 #[test]
+fn vp9_descriptors() {
+    replay("vp9_descriptor");
+}
+
+#[test]
 fn stories() {
     replay("story");
 }

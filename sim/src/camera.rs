@@ -17,7 +17,8 @@ const PAYLOAD: usize = 1_200;
 const KEYFRAME: u64 = 6;
 /// Each layer has a quarter of the pixels of the next one, and of its bits.
 const LAYER: u64 = 4;
-/// Bytes that say what a payload is part of: two of VP8 (RFC 7741 section 4.2 and 4.3), the stamp.
+/// Bytes that say what a payload is part of: two of VP8 (RFC 7741 section 4.2 and 4.3) or of VP9
+/// (RFC 9628 section 4.2), the stamp.
 const HEAD: usize = 2 + 8 + 4 + 2 + 2 + 1;
 
 /// What is filmed.
@@ -25,8 +26,11 @@ const HEAD: usize = 2 + 8 + 4 + 2 + 2 + 1;
 pub struct Film {
     /// The bitrate of the best layer of video; 0: none.
     pub video_kbps: u32,
-    /// Layers of simulcast, the best one last; 1 without simulcast.
+    /// Layers, the best one last; 1: there is no choice.
     pub layers: u8,
+    /// Whether they come as one (SVC of VP9), where one needs the one below in keyframes; else they
+    /// are simulcast.
+    pub svc: bool,
     /// Whether there is sound.
     pub audio: bool,
 }
@@ -34,7 +38,7 @@ pub struct Film {
 /// A packet to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shot {
-    /// The layer of video, from 0; `None`: audio.
+    /// The layer of simulcast, from 0; `None`: audio.
     pub layer: Option<u8>,
     /// When it was captured, since the world's start.
     pub captured: Duration,
@@ -53,7 +57,7 @@ pub struct Stamp {
     pub frame: u32,
     /// The number of this part of the frame.
     pub part: u16,
-    /// How many parts it has.
+    /// How many parts it has, but for those of better layers that come with it.
     pub parts: u16,
     /// Whether it can be understood alone.
     pub keyframe: bool,
@@ -85,7 +89,7 @@ impl Camera {
 
     /// A camera without a microphone, all of whose frames have so many packets of 1,200 bytes.
     pub fn steady(parts: u16, start: Duration, seed: Seed) -> Self {
-        let film = Film { video_kbps: 1, layers: 1, audio: false };
+        let film = Film { video_kbps: 1, layers: 1, svc: false, audio: false };
         Camera { alike: Some(parts), ..Camera::new(film, start, seed) }
     }
 
@@ -96,9 +100,9 @@ impl Camera {
         Camera { punctual: true, ..self }
     }
 
-    /// How many layers it films.
+    /// How many layers of simulcast it films.
     pub fn layers(&self) -> u8 {
-        self.film.layers
+        if self.film.svc { 1 } else { self.film.layers }
     }
 
     /// The next frame of this layer can be understood alone.
@@ -127,29 +131,42 @@ impl Camera {
         while let Some(at) = self.next_picture().filter(|at| *at <= now) {
             self.frames += 1;
             let seen = if self.punctual { now } else { at };
-            (0..self.film.layers).for_each(|layer| self.picture(at, seen, layer, &mut shots));
+            (0..self.layers()).for_each(|layer| self.picture(at, seen, layer, &mut shots));
         }
         shots
     }
 
-    /// One frame of one layer, due `at`, stamped with when it was `seen`: its size varies by a
-    /// quarter around what the bitrate allows.
+    /// One frame of one layer of simulcast, due `at`, stamped with when it was `seen`.
     fn picture(&mut self, at: Duration, seen: Duration, layer: u8, shots: &mut Vec<Shot>) {
         let keyframe = std::mem::take(&mut self.keyframes[usize::from(layer)]);
+        let layers = if self.film.svc { 0..self.film.layers } else { layer..layer + 1 };
+        let (frame, best) = (self.frames, layers.end - 1);
+        let mut first = 0;
+        for spatial in layers {
+            let bytes = self.bytes(spatial, keyframe);
+            let count = bytes.div_ceil(PAYLOAD).clamp(1, usize::from(u16::MAX) / 4) as u16;
+            let parts = first + count;
+            for part in first..parts {
+                let stamp = Stamp { captured: seen, frame, part, parts, keyframe };
+                let mut payload = stamp.payload(bytes / usize::from(count));
+                let last = part + 1 == parts;
+                if self.film.svc {
+                    payload[..2].copy_from_slice(&vp9(spatial, keyframe, part == first, last));
+                }
+                let last = last && spatial == best;
+                shots.push(Shot { layer: Some(layer), captured: at, last, payload });
+            }
+            first = parts;
+        }
+    }
+
+    /// How large a frame is: around what the bitrate allows, by a quarter.
+    fn bytes(&mut self, layer: u8, keyframe: bool) -> usize {
         let smaller = LAYER.pow(u32::from(self.film.layers - 1 - layer));
         let mean = u64::from(self.film.video_kbps) * 1000 / 8 / u64::from(FRAME_RATE) / smaller;
         let varied = mean * 3 / 4 + mean * u64::from(self.seed.below(1024)) / 2048;
         let bytes = if keyframe { varied * KEYFRAME } else { varied } as usize;
-        let bytes = self.alike.map_or(bytes, |parts| usize::from(parts) * PAYLOAD);
-        let parts = bytes.div_ceil(PAYLOAD).clamp(1, usize::from(u16::MAX));
-        for part in 0..parts {
-            let frame = self.frames;
-            let (part, parts) = (part as u16, parts as u16);
-            let stamp = Stamp { captured: seen, frame, part, parts, keyframe };
-            let payload = stamp.payload(bytes / usize::from(parts));
-            let last = part + 1 == parts;
-            shots.push(Shot { layer: Some(layer), captured: at, last, payload });
-        }
+        self.alike.map_or(bytes, |parts| usize::from(parts) * PAYLOAD)
     }
 
     fn next_picture(&self) -> Option<Duration> {
@@ -161,6 +178,13 @@ impl Camera {
     fn next_sound(&self) -> Option<Duration> {
         self.film.audio.then_some(self.start + AUDIO * self.sounds)
     }
+}
+
+/// A descriptor of VP9 with layers and named references, of which it needs none to be read.
+fn vp9(spatial: u8, keyframe: bool, begins: bool, ends: bool) -> [u8; 2] {
+    let bit = |is_set, bit| if is_set { bit } else { 0 };
+    let first = 0x30 | bit(!keyframe, 0x40) | bit(begins, 0x08) | bit(ends, 0x04);
+    [first, spatial << 1 | bit(keyframe && spatial > 0, 0x01)]
 }
 
 impl Stamp {
@@ -197,7 +221,7 @@ impl Stamp {
 mod tests {
     use super::*;
 
-    const FILM: Film = Film { video_kbps: 2_500, layers: 1, audio: true };
+    const FILM: Film = Film { video_kbps: 2_500, layers: 1, svc: false, audio: true };
 
     /// Ten seconds of film, as a world asks for it.
     fn film(film: Film) -> Vec<Shot> {
@@ -262,6 +286,26 @@ mod tests {
     }
 
     #[test]
+    fn layers_that_come_as_one_follow_each_other_in_every_picture() {
+        let shots = film(Film { layers: 3, svc: true, audio: false, ..FILM });
+        let mut parts = 0..0;
+        let mut ends = Vec::new();
+        for shot in &shots {
+            let stamp = Stamp::read(&shot.payload).expect("a stamp");
+            assert_eq!((shot.layer, stamp.part), (Some(0), parts.start));
+            parts = stamp.part + 1..stamp.parts;
+            if parts.is_empty() {
+                ends.push((shot.payload[1] >> 1, shot.last));
+            }
+            if shot.last {
+                parts = 0..0;
+            }
+        }
+        assert_eq!(ends.len(), 900);
+        assert!(ends.chunks(3).all(|picture| picture == [(0, false), (1, false), (2, true)]));
+    }
+
+    #[test]
     fn a_punctual_camera_stamps_what_comes_late_as_captured_late() {
         let mut camera = Camera::new(FILM, Duration::ZERO, Seed::new([1; 32])).punctual();
         let late = Duration::from_millis(7);
@@ -273,7 +317,7 @@ mod tests {
 
     #[test]
     fn no_video_no_sound_no_deadline() {
-        let silent = Film { video_kbps: 0, layers: 1, audio: false };
+        let silent = Film { video_kbps: 0, layers: 1, svc: false, audio: false };
         let camera = Camera::new(silent, Duration::ZERO, Seed::new([1; 32]));
         assert_eq!(camera.deadline(), Duration::MAX);
         assert!(film(Film { audio: true, ..silent }).iter().all(|shot| shot.layer.is_none()));

@@ -190,10 +190,8 @@ impl Peer {
 
     /// Asks the node for a keyframe.
     pub fn ask_keyframe(&mut self, now: Instant) {
-        let Some(track) = self.tracks.iter().find(|track| track.kind == MediaKind::Video) else {
-            return;
-        };
-        let mid = track.mid;
+        let video = self.tracks.iter().find(|track| track.kind == MediaKind::Video);
+        let Some(mid) = video.map(|track| track.mid) else { return };
         self.refresh();
         if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
@@ -370,6 +368,7 @@ impl Peer {
             kind: if codec.is_audio() { MediaKind::Audio } else { MediaKind::Video },
             sequence: *packet.seq_no,
             timestamp: packet.header.timestamp,
+            marker: packet.header.marker,
             captured: stamp.captured,
             stamp,
             playout_delay: values

@@ -15,7 +15,7 @@ use crate::camera::Film;
 use crate::faults;
 use crate::net::{Net, Place};
 use crate::script::{Door, Script};
-use crate::story::{EventSpec, NodeSpec, Story};
+use crate::story::{EventSpec, NodeSpec, PublisherSpec, Story};
 
 /// The port of every node, UDP and HTTP.
 pub const PORT: u16 = 8080;
@@ -300,8 +300,9 @@ fn people(
         Ok::<_, String>(())
     };
     for spec in &story.publishers {
+        let PublisherSpec { video_kbps, layers, svc, .. } = *spec;
         let script = Script {
-            film: Some(Film { video_kbps: spec.video_kbps, layers: spec.layers, audio: true }),
+            film: Some(Film { video_kbps, layers, svc, audio: true }),
             stream: spec.stream.clone(),
             door: Door::Node(door(&spec.node)?),
             firewalled: false,

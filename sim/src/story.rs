@@ -115,9 +115,12 @@ pub struct PublisherSpec {
     /// Kilobits a second of video.
     #[serde(default = "bitrate")]
     pub video_kbps: u32,
-    /// Layers of simulcast, each with a quarter of the bits of the next one.
+    /// Layers, each with a quarter of the bits of the next one.
     #[serde(default = "one_layer")]
     pub layers: u8,
+    /// Whether they come as one (SVC of VP9); else they are simulcast.
+    #[serde(default)]
+    pub svc: bool,
     /// When they begin.
     #[serde(default)]
     pub opens_s: f64,
@@ -303,6 +306,7 @@ impl Story {
                 stream: stream(),
                 video_kbps: bitrate(),
                 layers: one_layer(),
+                svc: false,
                 opens_s: 0.0,
                 closes_s: None,
                 last_mile: None,

@@ -59,21 +59,30 @@ struct Partial {
     captured: Duration,
     timestamp: u32,
     keyframe: bool,
-    /// Which parts are missing.
-    missing: Vec<bool>,
-    left: usize,
+    /// Which parts are there, as far as they have shown.
+    parts: Vec<bool>,
+    /// Whether the last one has.
+    ends: bool,
     complete: Duration,
 }
 
 impl Viewer {
-    /// A packet arrived: its extended sequence number, its RTP time, what it is part of.
-    pub fn take(&mut self, now: Duration, sequence: u64, timestamp: u32, stamp: Stamp) {
+    /// A packet arrived: its extended sequence number, its RTP time, what it is part of, whether it
+    /// is the last one of its frame.
+    pub fn take(
+        &mut self,
+        now: Duration,
+        sequence: u64,
+        timestamp: u32,
+        stamp: Stamp,
+        is_last: bool,
+    ) {
         let first = sequence.saturating_sub(u64::from(stamp.part));
         if self.last.is_some_and(|last| first < last.next) {
             return;
         }
         let partial = self.waiting.entry(first).or_insert_with(|| Partial::new(timestamp, stamp));
-        partial.add(now, stamp.part);
+        partial.add(now, stamp.part.into(), is_last);
         while self.waiting.len() > WAITING {
             self.waiting.pop_first();
         }
@@ -111,8 +120,7 @@ impl Viewer {
     }
 
     fn show(&mut self, now: Duration) {
-        let complete = |partial: &Partial| partial.left == 0;
-        let newest = self.waiting.iter().rev().find(|(_, p)| p.keyframe && complete(p));
+        let newest = self.waiting.iter().rev().find(|(_, p)| p.keyframe && p.is_complete());
         if let Some((&first, _)) = newest {
             self.waiting = self.waiting.split_off(&first);
             let timestamp = self.last.map(|last| last.timestamp);
@@ -122,11 +130,11 @@ impl Viewer {
             let (first, partial) = (*entry.key(), entry.get());
             let follows = self.last.map_or(partial.keyframe, |last| last.next == first);
             let goes_on = self.last.is_none_or(|last| is_later(partial.timestamp, last.timestamp));
-            if !follows || !goes_on || !complete(partial) {
+            if !follows || !goes_on || !partial.is_complete() {
                 break;
             }
             let partial = entry.remove();
-            let parts = partial.missing.len() as u16;
+            let parts = partial.parts.len() as u16;
             let next = first + u64::from(parts);
             self.last = Some(End { next, timestamp: partial.timestamp });
             let Partial { captured, complete, .. } = partial;
@@ -148,17 +156,21 @@ fn is_later(one: u32, other: u32) -> bool {
 
 impl Partial {
     fn new(timestamp: u32, stamp: Stamp) -> Self {
-        let Stamp { captured, keyframe, parts, .. } = stamp;
-        let (missing, left) = (vec![true; parts.into()], parts.into());
-        Partial { captured, timestamp, keyframe, missing, left, complete: Duration::ZERO }
+        let Stamp { captured, keyframe, .. } = stamp;
+        let (parts, ends, complete) = (Vec::new(), false, Duration::ZERO);
+        Partial { captured, timestamp, keyframe, parts, ends, complete }
     }
 
-    fn add(&mut self, now: Duration, part: u16) {
-        if let Some(missing) = self.missing.get_mut(usize::from(part)).filter(|missing| **missing) {
-            *missing = false;
-            self.left -= 1;
-            self.complete = now;
+    fn add(&mut self, now: Duration, part: usize, is_last: bool) {
+        self.parts.resize(self.parts.len().max(part + 1), false);
+        if !self.parts[part] {
+            (self.parts[part], self.complete) = (true, now);
         }
+        self.ends |= is_last;
+    }
+
+    fn is_complete(&self) -> bool {
+        self.ends && self.parts.iter().all(|is_there| *is_there)
     }
 }
 
@@ -197,7 +209,7 @@ mod tests {
             let now = FRAME * *frame + AWAY + Duration::from_millis(*late);
             let sequence = u64::from(*frame) * 2 + u64::from(*part);
             let stamp = stamp(*frame, *part, *frame % 10 == 0);
-            viewer.take(now, sequence, frame * 3_000, stamp);
+            viewer.take(now, sequence, frame * 3_000, stamp, *part == 1);
         }
     }
 
@@ -255,10 +267,11 @@ mod tests {
         for (sequence, timestamp, shown) in [(2, 3_000, 2), (3, 3_000, 1), (2, 0, 1), (2, 9, 2)] {
             let mut viewer = Viewer::default();
             for (number, part) in [(0, 0), (1, 1)] {
-                viewer.take(AWAY, number, 0, stamp(10, part, true));
+                viewer.take(AWAY, number, 0, stamp(10, part, true), part == 1);
             }
             for (number, part) in [(sequence, 0), (sequence + 1, 1)] {
-                viewer.take(AWAY + FRAME, number, timestamp, stamp(11, part, false));
+                let stamp = stamp(11, part, false);
+                viewer.take(AWAY + FRAME, number, timestamp, stamp, part == 1);
             }
             assert_eq!(viewer.shown().len(), shown, "{sequence} {timestamp}");
         }

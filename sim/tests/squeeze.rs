@@ -16,8 +16,18 @@ const LARGE: u16 = 4;
 
 #[test]
 fn a_squeezed_viewer_gets_a_smaller_layer_and_the_best_one_back() {
+    a_smaller_layer_and_the_best_one_back(false);
+}
+
+#[test]
+fn the_same_where_layers_come_as_one() {
+    a_smaller_layer_and_the_best_one_back(true);
+}
+
+fn a_smaller_layer_and_the_best_one_back(svc: bool) {
     for seed in 1..=5 {
-        let story = Story::named("squeeze").expect("it comes with the program");
+        let mut story = Story::named("squeeze").expect("it comes with the program");
+        story.publishers[0].svc = svc;
         let plan = Plan::new(story, seed).expect("it can be");
         let told = memory::tell(&plan, false, &|_| {}).expect("it can be told");
         let [(squeezed, _), (released, _)] = plan.events[..] else { panic!("{:?}", plan.events) };

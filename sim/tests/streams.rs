@@ -5,6 +5,7 @@ use std::time::Duration;
 use farcast_core::config::Access;
 use farcast_core::http::Method;
 use farcast_core::report::Report;
+use farcast_sim::peer::Received;
 use farcast_sim::viewer::{Frame, Viewer, gaps};
 use farcast_sim::wish::{Video, Wish};
 use farcast_sim::world::{NodeIndex, PeerIndex, World};
@@ -40,7 +41,8 @@ fn frames(world: &World, viewer: PeerIndex, start: Duration) -> Vec<Frame> {
     let mut screen = Viewer::default();
     for packet in world.peer(viewer).received().iter().filter(|p| p.kind == MediaKind::Video) {
         let at = packet.at - world.origin();
-        screen.take(at, packet.sequence, packet.timestamp, packet.stamp);
+        let Received { sequence, timestamp, stamp, marker, .. } = *packet;
+        screen.take(at, sequence, timestamp, stamp, marker);
     }
     screen.shown().iter().filter(|frame| frame.shown >= start).copied().collect()
 }

@@ -17,7 +17,7 @@ use str0m::media::MediaKind;
 
 use crate::camera::Camera;
 use crate::handshake::Dtls;
-use crate::peer::Peer;
+use crate::peer::{Peer, Received};
 use crate::script::{Attempt, Script};
 use crate::viewer::{Frame, Viewer};
 use tunnel::Tunnel;
@@ -265,8 +265,8 @@ impl Browser {
             self.heard_at = time;
             match packet.kind {
                 MediaKind::Video => {
-                    let (sequence, timestamp) = (packet.sequence, packet.timestamp);
-                    self.viewer.take(time, sequence, timestamp, packet.stamp);
+                    let Received { sequence, timestamp, stamp, marker, .. } = packet;
+                    self.viewer.take(time, sequence, timestamp, stamp, marker);
                 }
                 MediaKind::Audio => {
                     let (shown, complete) = (time, time);

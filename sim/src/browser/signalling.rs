@@ -84,7 +84,11 @@ impl Browser {
         self.address.set_port(port);
         self.socket = self.address;
         let publishes = self.script.film.is_some();
-        let video = if publishes { Video::Vp8 } else { Video::All };
+        let video = match self.script.film {
+            None => Video::All,
+            Some(film) if film.svc => Video::Vp9,
+            Some(_) => Video::Vp8,
+        };
         let birth = peer::Birth {
             now,
             start: self.start,

@@ -144,7 +144,7 @@ impl<'a> Conductor<'a> {
     fn publishers_parts(&mut self, near: IpAddr) -> Vec<Part> {
         let flags = self.flags;
         let streams = flags.publishers as usize;
-        let film = Film { video_kbps: flags.kbps, layers: 1, audio: true };
+        let film = Film { video_kbps: flags.kbps, layers: 1, svc: false, audio: true };
         let token = flags.publish_token.as_ref().or(flags.token.as_ref());
         let part = |index: usize| {
             // Cameras are not synchronous.

@@ -14,7 +14,7 @@ use str0m::media::MediaKind;
 
 use super::session::House;
 use super::tally::Tally;
-use crate::peer::Peer;
+use crate::peer::{Peer, Received};
 use crate::viewer::Viewer;
 
 /// From an answer to a connection.
@@ -144,7 +144,8 @@ impl<'a, R: Runtime> Watch<'a, R> {
         for packet in packets {
             self.tally.packet(at, packet.kind, packet.sequence);
             if packet.kind == MediaKind::Video {
-                self.viewer.take(at, packet.sequence, packet.timestamp, packet.stamp);
+                let Received { sequence, timestamp, stamp, marker, .. } = packet;
+                self.viewer.take(at, sequence, timestamp, stamp, marker);
             }
         }
         let saw = self.tally.first_frame.is_some();

@@ -18,6 +18,8 @@ pub struct Received {
     pub sequence: u64,
     /// Its RTP time.
     pub timestamp: u32,
+    /// Whether it is the last one of its frame.
+    pub marker: bool,
     /// Since the publisher's world began: when it was captured.
     pub captured: Duration,
     /// What it is part of.

@@ -12,8 +12,6 @@ const H264_PROFILE = '42e01f';
 /** Repairs and resilience that travel beside the codec proper. */
 const HELPERS = new Set(['video/rtx', 'video/red', 'video/ulpfec', 'video/flexfec-03']);
 
-/** Codecs of which browsers send several pictures at once, each on a stream of its own. */
-const LAYERED = new Set(['VP8', 'H264']);
 /** Lines of a camera's picture from which on layers of a quarter and of a half are worth it. */
 const LAYERED_LINES = 540;
 /** From the smallest on; of three frame rates in each, the lower two go without the rest. */
@@ -22,6 +20,10 @@ const LAYERS = [
   { rid: '1', scaleResolutionDownBy: 2, maxBitrate: 600_000, scalabilityMode: 'L1T3' },
   { rid: '2', scaleResolutionDownBy: 1, maxBitrate: 2_500_000, scalabilityMode: 'L1T3' },
 ];
+/** The same in one stream, where one layer needs the one below in keyframes alone. */
+const SCALABLE = [{ maxBitrate: 2_500_000, scalabilityMode: 'L3T3_KEY' }];
+/** How browsers send the layers of a codec. @type {Record<string, RTCRtpEncodingParameters[]>} */
+const ENCODINGS = { VP8: LAYERS, H264: LAYERS, VP9: SCALABLE };
 
 /**
  * @param {World} world
@@ -52,8 +54,8 @@ export async function addSenders(world, connection, source, codec) {
  */
 function layers(track, codec) {
   const lines = track.kind === 'video' ? (track.getSettings?.().height ?? 0) : 0;
-  const layered = lines >= LAYERED_LINES && LAYERED.has(codec.toUpperCase());
-  return layered ? { sendEncodings: LAYERS.map((layer) => ({ ...layer })) } : {};
+  const encodings = lines >= LAYERED_LINES ? ENCODINGS[codec.toUpperCase()] : undefined;
+  return encodings ? { sendEncodings: encodings.map((encoding) => ({ ...encoding })) } : {};
 }
 
 /**

@@ -1,5 +1,5 @@
-// A large camera is published in three layers; a viewer gets the one that it asks for, or the best,
-// without its picture standing still.
+// A large camera is published in three layers, as streams of their own or in one; a viewer gets the
+// one that it asks for, or the best, without its picture standing still.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -12,13 +12,22 @@ import { until } from './support/until.js';
 /** Longer would be seen as a freeze; a busy machine decodes slowly. */
 const LONGEST_GAP_MS = 1000;
 
-test('a viewer gets the layer that it asks for, through an edge', async (t) => {
+for (const codec of ['VP8', 'VP9']) {
+  test(`a viewer gets the layer of ${codec} that it asks for, through an edge`, (t) => (
+    getsWhatItAsksFor(t, codec)));
+}
+
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {string} codec
+ */
+async function getsWhatItAsksFor(t, codec) {
   const { origin } = await cluster(t);
   const browser = await openChromium(t);
   const publisher = new Publisher(await newPage(t, browser));
   await publisher.connect(origin);
   await publisher.page.selectOption('#picture', '1280x720');
-  await publisher.publish('VP8');
+  await publisher.publish(codec);
 
   const player = new Player(await newPage(t, browser));
   await player.open(origin, '');
@@ -39,7 +48,7 @@ test('a viewer gets the layer that it asks for, through an edge', async (t) => {
   }
   const quality = await player.page.evaluate(() => window.stream.quality);
   assert.deepEqual(quality, { layer: 2, layers: 3, paused: false });
-});
+}
 
 /** What a page of somebody else's does with the SDK. @param {string} url */
 async function playThrough(url) {

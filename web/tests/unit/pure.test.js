@@ -9,7 +9,7 @@ import {
 import { captureError, mediaBlocked, refusal } from '../../sdk/errors.js';
 import { candidateFragment, credentialFragment, offersTcp, withIce } from '../../sdk/sdp.js';
 import { pathOf, summary } from '../../sdk/stats.js';
-import { codecPreferences, videoCodecs } from '../../sdk/tracks.js';
+import { addSenders, codecPreferences, videoCodecs } from '../../sdk/tracks.js';
 
 const PAGE = 'https://farcast.example/publish';
 
@@ -129,6 +129,29 @@ test('a codec that the browser lacks names those that would do', () => {
     code: 'CODEC_NOT_OFFERED',
     message: 'This browser cannot send AV1: choose VP8 or H264.',
   });
+});
+
+test('a large camera is published in layers, in as many streams as its codec takes', async () => {
+  for (const [codec, lines, expected] of [
+    ['VP8', 720, ['L1T3', 'L1T3', 'L1T3']],
+    ['H264', 540, ['L1T3', 'L1T3', 'L1T3']],
+    ['VP9', 720, ['L3T3_KEY']],
+    ['VP9', 480, undefined],
+  ]) {
+    const inits = [];
+    const sender = { getParameters: () => ({}), setParameters: async () => {} };
+    const connection = {
+      addTransceiver(_, init) {
+        inits.push(init);
+        return { sender, setCodecPreferences() {} };
+      },
+    };
+    const track = { kind: 'video', getSettings: () => ({ height: lines }) };
+    const world = { senderCodecs: () => [{ mimeType: `video/${codec}` }] };
+    await addSenders(world, connection, { getTracks: () => [track] }, codec);
+    const modes = inits[0].sendEncodings?.map(({ scalabilityMode }) => scalabilityMode);
+    assert.deepEqual(modes, expected, `${codec}, ${lines} lines`);
+  }
 });
 
 test('every refusal of a node is a sentence that says what to do', () => {

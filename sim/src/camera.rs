@@ -44,6 +44,8 @@ pub struct Shot {
     pub captured: Duration,
     /// Whether it is the last one of its frame.
     pub last: bool,
+    /// The capture time that its header tells.
+    pub told: Option<Duration>,
     /// What it carries.
     pub payload: Vec<u8>,
 }
@@ -77,14 +79,16 @@ pub struct Camera {
     alike: Option<u16>,
     /// Whether stamps say when a packet was asked for, instead of when it was due.
     punctual: bool,
+    /// Whether frames are cut as browsers cut them.
+    uneven: bool,
 }
 
 impl Camera {
     /// A camera that starts filming at `start`.
     pub fn new(film: Film, start: Duration, seed: Seed) -> Self {
         let keyframes = vec![true; usize::from(film.layers)];
-        let (frames, sounds, alike, punctual) = (0, 0, None, false);
-        Camera { film, seed, start, frames, sounds, keyframes, alike, punctual }
+        let (frames, sounds, alike, punctual, uneven) = (0, 0, None, false, false);
+        Camera { film, seed, start, frames, sounds, keyframes, alike, punctual, uneven }
     }
 
     /// A camera without a microphone, all of whose frames have so many packets of 1,200 bytes.
@@ -98,6 +102,13 @@ impl Camera {
     #[must_use]
     pub fn punctual(self) -> Self {
         Camera { punctual: true, ..self }
+    }
+
+    /// The same camera, which cuts frames as browsers do: the packets of one differ by a byte, and
+    /// the first one alone says when it was captured.
+    #[must_use]
+    pub fn uneven(self) -> Self {
+        Camera { uneven: true, ..self }
     }
 
     /// How many layers of simulcast it films.
@@ -126,7 +137,7 @@ impl Camera {
             let captured = if self.punctual { now } else { at };
             let stamp = Stamp { captured, frame: self.sounds, part: 0, parts: 1, keyframe: true };
             let payload = stamp.payload(AUDIO_BYTES);
-            shots.push(Shot { layer: None, captured: at, last: true, payload });
+            shots.push(Shot { layer: None, captured: at, last: true, told: Some(at), payload });
         }
         while let Some(at) = self.next_picture().filter(|at| *at <= now) {
             self.frames += 1;
@@ -148,16 +159,23 @@ impl Camera {
             let parts = first + count;
             for part in first..parts {
                 let stamp = Stamp { captured: seen, frame, part, parts, keyframe };
-                let mut payload = stamp.payload(bytes / usize::from(count));
+                let mut payload = stamp.payload(self.cut(bytes, count, part - first));
                 let last = part + 1 == parts;
                 if self.film.svc {
                     payload[..2].copy_from_slice(&vp9(spatial, keyframe, part == first, last));
                 }
                 let last = last && spatial == best;
-                shots.push(Shot { layer: Some(layer), captured: at, last, payload });
+                let told = (!self.uneven || part == 0).then_some(at);
+                shots.push(Shot { layer: Some(layer), captured: at, last, told, payload });
             }
             first = parts;
         }
+    }
+
+    /// How large one of so many parts is.
+    fn cut(&self, bytes: usize, count: u16, part: u16) -> usize {
+        let end = |part: u16| bytes * usize::from(part) / usize::from(count);
+        if self.uneven { end(part + 1) - end(part) } else { bytes / usize::from(count) }
     }
 
     /// How large a frame is: around what the bitrate allows, by a quarter.
@@ -313,6 +331,22 @@ mod tests {
         assert!(shots.iter().all(|shot| shot.captured == Duration::ZERO));
         let mut stamps = shots.iter().filter_map(|shot| Stamp::read(&shot.payload));
         assert!(stamps.all(|stamp| stamp.captured == late));
+    }
+
+    #[test]
+    fn an_uneven_camera_makes_packets_that_differ_by_a_byte_and_tell_the_time_once() {
+        let mut camera = Camera::new(FILM, Duration::ZERO, Seed::new([1; 32])).uneven();
+        let shots: Vec<_> = (1..30).flat_map(|n| camera.shoot(AUDIO * 2 * n)).collect();
+        let video: Vec<_> = shots.iter().filter(|shot| shot.layer.is_some()).collect();
+        let mut uneven = 0;
+        for frame in video.chunk_by(|one, next| one.captured == next.captured) {
+            let sizes = frame.iter().map(|shot| shot.payload.len());
+            let (least, most) = (sizes.clone().min(), sizes.max());
+            uneven += usize::from(least != most);
+            assert!(most <= least.map(|least| least + 1));
+            assert!(frame[0].told.is_some() && frame[1..].iter().all(|shot| shot.told.is_none()));
+        }
+        assert!(uneven > 10, "{uneven}");
     }
 
     #[test]

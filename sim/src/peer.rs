@@ -300,7 +300,7 @@ impl Peer {
         let time = (shot.captured.as_micros() * clock / 1_000_000) as u32;
         let write = RtpWrite::new(pt, (*sequence).into(), time, now, shot.payload)
             .marker(shot.last)
-            .ext_vals(capture_time(shot.captured))
+            .ext_vals(capture_time(shot.told))
             .nackable(kind == MediaKind::Video);
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(track.mid, layer.map(rid)) {
             stream.write_rtp(write);
@@ -392,8 +392,8 @@ fn simulcast(layers: u8) -> Option<Simulcast> {
 }
 
 /// The capture time as a publisher's header extension; its clock starts at 1970.
-fn capture_time(captured: Duration) -> ExtensionValues {
-    let capture_time = SystemTime::UNIX_EPOCH + captured;
-    let abs_capture_time = Some(AbsCaptureTime { capture_time, clock_offset: None });
-    ExtensionValues { abs_capture_time, ..ExtensionValues::default() }
+fn capture_time(told: Option<Duration>) -> ExtensionValues {
+    let capture_time = told.map(|told| SystemTime::UNIX_EPOCH + told);
+    let time = |capture_time| AbsCaptureTime { capture_time, clock_offset: None };
+    ExtensionValues { abs_capture_time: capture_time.map(time), ..ExtensionValues::default() }
 }

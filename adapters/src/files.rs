@@ -19,6 +19,19 @@ pub fn make_room(wanted: u64) -> Result<(), String> {
     Ok(())
 }
 
+/// Raises the limit as far as the system lets us; where it lets us not, it stays.
+#[cfg(target_os = "linux")]
+pub fn make_all_room() {
+    use nix::sys::resource::{Resource::RLIMIT_NOFILE, getrlimit, setrlimit};
+    if let Ok((_, hard)) = getrlimit(RLIMIT_NOFILE) {
+        setrlimit(RLIMIT_NOFILE, hard, hard).ok();
+    }
+}
+
+/// Where nobody tells the limit, it stays.
+#[cfg(not(target_os = "linux"))]
+pub fn make_all_room() {}
+
 /// Where nobody tells the limit, whoever reaches it will say so.
 #[cfg(not(target_os = "linux"))]
 pub fn make_room(_wanted: u64) -> Result<(), String> {

@@ -18,7 +18,7 @@ use farcast_adapters::http::trust::Trust;
 use farcast_adapters::link::Fact;
 use farcast_adapters::metrics::Metrics;
 use farcast_adapters::serve::{self, Bound, Plan};
-use farcast_adapters::{log, runtime, smol, tokio};
+use farcast_adapters::{files, log, runtime, smol, tokio};
 use farcast_core::config::{Birth, Config, Secret};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::node::Node;
@@ -48,6 +48,7 @@ pub fn run(
     for warning in nodes.iter().flat_map(|node| &node.warnings) {
         eprintln!("Mind: {warning}");
     }
+    files::make_all_room();
     let (tell, told) = mpsc::channel();
     heed_signals(tell.clone(), reread.is_some())?;
     let mut running = nodes.len();

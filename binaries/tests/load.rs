@@ -2,9 +2,11 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, UdpSocket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -29,6 +31,17 @@ impl Origin {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut welcome).unwrap();
         assert!(welcome.contains(&at), "{welcome}");
         Origin { process, port }
+    }
+
+    /// The figure of this name that it tells now.
+    fn metric(&self, name: &str) -> f64 {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let figures = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let of_name = figures.filter(|(what, _)| what.split('{').next() == Some(name));
+        of_name.map(|(_, figure)| figure.parse::<f64>().unwrap()).sum()
     }
 
     /// Where somebody who acts so finds this stream.
@@ -94,6 +107,28 @@ fn ten_viewers_see_a_real_origin_and_tell_what_it_costs() {
         let server = &figures["server"];
         assert!(server["memory_at_end"].as_u64().unwrap() > 1_000_000, "{figures:#}");
         assert!(server["cpu_us_per_packet"].as_f64().is_some(), "{figures:#}");
+    }
+}
+
+#[test]
+fn goodbyes_are_said_once_over_either_way_of_signalling() {
+    let origin = Origin::start();
+    let (whip, whep) = (origin.url("whip", "load"), origin.url("whep", "load"));
+    for ws in [&[][..], &["--ws"]] {
+        let args = ["--whip", &whip, "--whep", &whep, "--viewers", "4", "--secs", "1", "--json"];
+        let output = load(&[&args, ws].concat());
+        let figures = json(&output);
+        assert_eq!(output.status.code(), Some(0), "{ws:?} {figures:#}{}", stderr(&output));
+        assert_eq!(figures["saw_picture"], 4);
+        let since = figures["first_frame_after_dtls_ms"]["max"].as_f64().unwrap();
+        assert!(since < figures["first_frame_ms"]["max"].as_f64().unwrap(), "{figures:#}");
+        // It counts its people once a second; whoever fell silent would stay for longer.
+        let gone = |_| {
+            thread::sleep(Duration::from_millis(100));
+            origin.metric("farcast_viewers") == 0.0
+        };
+        assert!((0..30).any(gone), "{ws:?}");
+        assert_eq!(origin.metric("farcast_refused_total"), 0.0, "{ws:?}");
     }
 }
 

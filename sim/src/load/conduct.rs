@@ -94,11 +94,10 @@ impl<'a> Conductor<'a> {
         })
     }
 
-    /// The whole run. `near` are the addresses of the WHIP and the WHEP server.
-    pub(super) async fn run(mut self, near: [SocketAddr; 2]) -> Result<Outcome, String> {
-        let near = [own_ip(near[0])?, own_ip(near[1])?];
+    /// The whole run, against the WHIP and the WHEP server at these addresses.
+    pub(super) async fn run(mut self, [whip, whep]: [SocketAddr; 2]) -> Result<Outcome, String> {
         let filming = Arc::new(Crowd::new(self.viewers.start()));
-        let parts = self.publishers_parts(near[0]);
+        let parts = self.publishers_parts(own_ip(whip)?);
         let films = vec![self.spawn(parts, &filming)];
         let (publishers, since) = (self.flags.publishers as usize, Tokio.now());
         self.until("publishers", since, PATIENCE, || (filming.settled(), publishers)).await;
@@ -109,7 +108,7 @@ impl<'a> Conductor<'a> {
         let before = self.mark();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let (all, crowd) = (self.flags.viewers as usize, self.viewers.clone());
-        let crews = self.spawn_viewers(near[1], cores);
+        let crews = self.spawn_viewers(own_ip(whep)?, whep, cores);
         let patience = self.flags.ramp.at(all) + PATIENCE;
         self.until("viewers", Tokio.now(), patience, || (crowd.settled(), all)).await;
         // What was measured so far, if somebody has ended the run.
@@ -144,7 +143,7 @@ impl<'a> Conductor<'a> {
     fn publishers_parts(&mut self, near: IpAddr) -> Vec<Part> {
         let flags = self.flags;
         let streams = flags.publishers as usize;
-        let film = Film { video_kbps: flags.kbps, layers: 1, svc: false, audio: true };
+        let film = Film { video_kbps: flags.kbps, layers: 1, svc: false, audio: !flags.no_audio };
         let token = flags.publish_token.as_ref().or(flags.token.as_ref());
         let part = |index: usize| {
             // Cameras are not synchronous.
@@ -154,6 +153,7 @@ impl<'a> Conductor<'a> {
                 token: token.cloned(),
                 camera: Some(Camera::new(film, offset, self.seed.fork()).punctual()),
                 near,
+                socket: None,
                 seed: self.seed.fork(),
                 begins: self.viewers.start(),
             }
@@ -161,7 +161,7 @@ impl<'a> Conductor<'a> {
         (0..streams).map(part).collect()
     }
 
-    fn spawn_viewers(&mut self, near: IpAddr, cores: usize) -> Vec<Crew> {
+    fn spawn_viewers(&mut self, near: IpAddr, whep: SocketAddr, cores: usize) -> Vec<Crew> {
         let (flags, now) = (self.flags, Tokio.now());
         let (streams, all) = (flags.publishers as usize, flags.viewers as usize);
         let threads = all.div_ceil(PER_THREAD).min(cores);
@@ -172,6 +172,7 @@ impl<'a> Conductor<'a> {
                 token: flags.token.clone(),
                 camera: None,
                 near,
+                socket: flags.ws.then_some(whep),
                 seed: self.seed.fork(),
                 begins: now + flags.ramp.at(index),
             });

@@ -27,6 +27,8 @@ pub(super) struct Figures {
     pub(super) interrupted: bool,
     pub(super) first_packet_ms: Times,
     pub(super) first_frame_ms: Times,
+    /// Since ICE and DTLS were done.
+    pub(super) first_frame_after_dtls_ms: Times,
     pub(super) latency_ms: Times,
     /// Packets that should have come to viewers.
     pub(super) packets: u64,
@@ -37,6 +39,8 @@ pub(super) struct Figures {
     pub(super) freezes_per_viewer_minute: f64,
     /// Of all viewers, and of the one with the fewest.
     pub(super) frames_per_second: Option<Rate>,
+    /// What publishers were asked for, all of them together.
+    pub(super) keyframes_asked: u64,
     pub(super) server: Option<Cost>,
     pub(super) tester: Tester,
 }
@@ -104,8 +108,8 @@ impl Figures {
         let tallies: Vec<&Tally> = tallies(&outcome.viewers).collect();
         let mut latency = Spread::default();
         outcome.viewers.iter().for_each(|report| latency.merge(&report.latency));
-        let since = |moment: fn(&Tally) -> Option<Duration>| {
-            let times = tallies.iter().filter_map(|t| Some(moment(t)?.saturating_sub(t.asked)));
+        let since = |from: Moment, to: Moment| {
+            let times = tallies.iter().filter_map(|t| Some(to(t)?.saturating_sub(from(t)?)));
             Times::new(&times.collect())
         };
         let (packets, lost) = tallies
@@ -121,8 +125,9 @@ impl Figures {
             saw_picture: tallies.iter().filter(|tally| tally.first_frame.is_some()).count(),
             seconds: round((to.at - from.at).as_secs_f64(), 1),
             interrupted: outcome.interrupted,
-            first_packet_ms: since(|tally| tally.first_packet),
-            first_frame_ms: since(|tally| tally.first_frame),
+            first_packet_ms: since(|tally| Some(tally.asked), |tally| tally.first_packet),
+            first_frame_ms: since(|tally| Some(tally.asked), |tally| tally.first_frame),
+            first_frame_after_dtls_ms: since(|tally| tally.connected, |tally| tally.first_frame),
             latency_ms: Times::new(&latency),
             packets,
             lost,
@@ -133,6 +138,7 @@ impl Figures {
                 3,
             ),
             frames_per_second: Rate::new(&tallies),
+            keyframes_asked: self::tallies(&outcome.publishers).map(|t| t.keyframes_asked).sum(),
             server: Cost::new(outcome.before, from, to, viewers.connected),
             tester: Tester::new(outcome),
             viewers,
@@ -144,6 +150,8 @@ impl Figures {
         self.viewers.connected == self.viewers.wanted && self.saw_picture == self.viewers.wanted
     }
 }
+
+type Moment = fn(&Tally) -> Option<Duration>;
 
 fn tallies(reports: &[Report]) -> impl Iterator<Item = &Tally> {
     reports.iter().flat_map(|report| &report.tallies)

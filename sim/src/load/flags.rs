@@ -32,6 +32,9 @@ pub struct LoadFlags {
     /// Watch here, by WHEP; {} as in --whip
     #[arg(long, value_name = "URL")]
     pub(super) whep: Target,
+    /// Watch by Farcast's WebSocket of that server instead, which stays open, as its SDK does
+    #[arg(long)]
+    pub(super) ws: bool,
     /// How many publish, each a stream of its own: 1 to 50
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=50))]
@@ -51,6 +54,9 @@ pub struct LoadFlags {
     #[arg(long, value_name = "N", default_value_t = 2500,
           value_parser = clap::value_parser!(u32).range(50..=50_000))]
     pub(super) kbps: u32,
+    /// Publish no sound
+    #[arg(long)]
+    pub(super) no_audio: bool,
     /// The bearer token of viewers, and of publishers without --publish-token
     #[arg(long, value_name = "TOKEN", env = "FARCAST_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,

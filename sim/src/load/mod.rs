@@ -1,5 +1,5 @@
 //! The load tester: people who publish and watch over real sockets, and what it was like for them.
-//! It knows a server only by its WHIP and WHEP endpoints.
+//! It knows a server only by its WHIP and WHEP endpoints, and Farcast by its WebSocket too.
 
 mod calls;
 mod conduct;
@@ -9,6 +9,7 @@ mod figures;
 mod flags;
 mod server;
 mod session;
+mod socket;
 mod spread;
 mod table;
 mod tally;

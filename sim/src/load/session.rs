@@ -11,9 +11,11 @@ use farcast_adapters::batch::Batch;
 use farcast_adapters::runtime::{Runtime, Udp};
 use farcast_core::http::{Call, Method, Reply};
 use farcast_core::seed::Seed;
+use futures_lite::future;
 
 use super::calls::Calls;
 use super::crowd::Crowd;
+use super::socket::Socket;
 use super::spread::Spread;
 use super::tally::Tally;
 use super::target;
@@ -55,6 +57,8 @@ pub(super) struct Part {
     pub(super) camera: Option<Camera>,
     /// The IP of this machine that the server sees.
     pub(super) near: IpAddr,
+    /// Where the server is, if they signal by a WebSocket.
+    pub(super) socket: Option<SocketAddr>,
     pub(super) seed: Seed,
     /// When they ask.
     pub(super) begins: Instant,
@@ -77,7 +81,7 @@ pub(super) async fn live<R: Runtime>(house: Rc<House<R>>, part: Part) -> Tally {
 }
 
 async fn visit<R: Runtime>(house: &House<R>, part: Part, tally: &mut Tally) -> Result<(), String> {
-    let Part { url, token, camera, near, seed, .. } = part;
+    let Part { url, token, camera, near, socket: signalling, seed, .. } = part;
     let socket = house.runtime.bind(SocketAddr::new(near, 0)).await;
     let socket = socket.map_err(|error| format!("no UDP socket for a session: {error}"))?;
     let bound = socket.local_addr().map_err(|error| error.to_string())?;
@@ -87,21 +91,30 @@ async fn visit<R: Runtime>(house: &House<R>, part: Part, tally: &mut Tally) -> R
     let video = if publishes { Video::Vp8 } else { Video::All };
     let (mut peer, offer) = Peer::born(birth, Wish { publishes, audio: true, video });
     let desk = Desk { house, url: &url, token: token.as_deref() };
-    let answer = desk.offer(&offer, !publishes).await?;
-    let session = answer.header("location").and_then(|place| target::session(&url, place));
-    let sdp = String::from_utf8_lossy(&answer.body);
+    let (sdp, mut place) = match signalling {
+        Some(at) => desk.play(at, &offer).await?,
+        None => desk.post(&offer, !publishes).await?,
+    };
     let accepted = peer.try_accept(house.runtime.now(), &sdp);
     let mut watch = Watch::new(house, socket, peer, publishes, tally);
-    let result = match accepted {
-        Ok(()) => watch.watch().await,
-        Err(why) => Err(format!("the server's answer cannot be used: {why}")),
+    let result = match (accepted, &mut place) {
+        (Ok(()), Place::Socket(socket)) => future::or(watch.watch(), socket.listen()).await,
+        (Ok(()), _) => watch.watch().await,
+        (Err(why), _) => Err(format!("the server's answer cannot be used: {why}")),
     };
-    watch.leave();
-    if let Some(session) = session {
-        // A server that is gone needs no goodbye.
-        desk.call(Method::Delete, &session, "", GOODBYE).await.ok();
+    watch.end();
+    // Whoever was thrown out is not known there any more.
+    if !watch.is_closed() && !desk.leave(place).await {
+        watch.close();
     }
     result
+}
+
+/// Where the server keeps a session.
+enum Place<S> {
+    Nowhere,
+    Url(String),
+    Socket(Box<Socket<S>>),
 }
 
 /// Where somebody signals.
@@ -112,6 +125,55 @@ struct Desk<'a, R> {
 }
 
 impl<R: Runtime> Desk<'_, R> {
+    /// Offers by WHIP or WHEP. Returns the answer, and where the session is.
+    async fn post(&self, offer: &str, patient: bool) -> Result<(String, Place<R::Tcp>), String> {
+        let answer = self.offer(offer, patient).await?;
+        let place = answer.header("location").and_then(|at| target::session(self.url, at));
+        let sdp = String::from_utf8_lossy(&answer.body).into_owned();
+        Ok((sdp, place.map_or(Place::Nowhere, Place::Url)))
+    }
+
+    /// The same by a WebSocket at this address.
+    async fn play(&self, at: SocketAddr, offer: &str) -> Result<(String, Place<R::Tcp>), String> {
+        let playing = async {
+            let mut socket = Socket::open(&self.house.runtime, at, self.url).await?;
+            let sdp = socket.play(self.token, offer).await?;
+            Ok((sdp, Place::Socket(Box::new(socket))))
+        };
+        self.within(OFFER, playing).await
+    }
+
+    /// Ends a session where it is kept; whether that was done.
+    async fn leave(&self, place: Place<R::Tcp>) -> bool {
+        match place {
+            Place::Nowhere => false,
+            Place::Url(url) => {
+                let reply = self.call(Method::Delete, &url, "", GOODBYE).await;
+                reply.is_ok_and(|reply| reply.status < 300)
+            }
+            Place::Socket(socket) => {
+                let closing = async {
+                    socket.close().await;
+                    Ok(())
+                };
+                self.within(GOODBYE, closing).await.is_ok()
+            }
+        }
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, String>>,
+    ) -> Result<T, String> {
+        let runtime = &self.house.runtime;
+        let late = async {
+            runtime.sleep_until(runtime.now() + limit).await;
+            Err(format!("the server did not answer within {} s", limit.as_secs()))
+        };
+        future::or(work, late).await
+    }
+
     /// Offers until it is answered, or refused for good.
     async fn offer(&self, offer: &str, patient: bool) -> Result<Reply, String> {
         let runtime = &self.house.runtime;

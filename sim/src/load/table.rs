@@ -18,6 +18,7 @@ pub(super) fn text(title: &str, figures: &Figures) -> String {
         ("failed", viewers.failed.to_string()),
         ("first packet", times(figures.first_packet_ms, false)),
         ("first frame", times(figures.first_frame_ms, false)),
+        ("since DTLS", times(figures.first_frame_after_dtls_ms, true)),
         ("latency", times(figures.latency_ms, true)),
         ("loss", format!("{} % of {} packets", figures.loss_percent, figures.packets)),
         (
@@ -29,6 +30,7 @@ pub(super) fn text(title: &str, figures: &Figures) -> String {
         let text = format!("{} a viewer, {} the one with the fewest", rate.mean, rate.lowest);
         lines.push(("frames/s", text));
     }
+    lines.push(("keyframes", format!("{} asked of publishers", figures.keyframes_asked)));
     if let Some(server) = figures.server {
         lines.push(("server CPU", cpu(server)));
         lines.push(("server memory", memory(server)));

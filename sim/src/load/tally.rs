@@ -25,6 +25,8 @@ pub(super) struct Tally {
     pub(super) first_frame: Option<Duration>,
     /// How often the picture stood still.
     pub(super) freezes: u64,
+    /// How often they were asked for a keyframe.
+    pub(super) keyframes_asked: u64,
     /// Why it was not as it should be.
     pub(super) failure: Option<String>,
     /// When it was over.

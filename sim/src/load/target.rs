@@ -53,6 +53,13 @@ pub(super) fn is_here(host: &str, addresses: &[SocketAddr]) -> Result<(), String
     }
 }
 
+/// The WebSocket of the server that has this WHEP endpoint, and the stream's name.
+pub(super) fn socket(whep: &str) -> Option<(String, String)> {
+    let (server, name) = whep.strip_prefix("http://")?.split_once("/whep/")?;
+    let name = name.split_once('?').map_or(name, |(name, _)| name);
+    Some((format!("ws://{server}/ws"), name.to_owned()))
+}
+
 /// The session that a `Location` names, if it is on the server that was asked.
 pub(super) fn session(asked: &str, location: &str) -> Option<String> {
     let place = host_and_port(asked).ok()?;
@@ -96,6 +103,14 @@ mod tests {
             let why = here(bad).expect_err("it is elsewhere");
             assert!(why.starts_with("name leads to ") && why.contains("--i-own-this-server"));
         }
+    }
+
+    #[test]
+    fn a_websocket_is_beside_its_whep_endpoint() {
+        let found = Some(("ws://[::1]:80/ws".to_owned(), "a-2".to_owned()));
+        assert_eq!(socket("http://[::1]:80/whep/a-2?x=1"), found);
+        assert_eq!(socket("http://[::1]:80/elsewhere/a"), None);
+        assert_eq!(socket("https://[::1]:80/whep/a"), None);
     }
 
     #[test]

@@ -77,11 +77,19 @@ impl<'a, R: Runtime> Watch<'a, R> {
         }
     }
 
-    /// Says goodbye as a page does that is closed.
-    pub(super) fn leave(&mut self) {
-        let now = self.now();
-        self.tally.end(self.house.crowd.time(now));
-        self.peer.close(now);
+    /// Whether the server has ended it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.peer.is_closed()
+    }
+
+    /// They look no longer.
+    pub(super) fn end(&mut self) {
+        self.tally.end(self.house.crowd.time(self.now()));
+    }
+
+    /// Says goodbye as a page does that is closed, to a server that was told no other way.
+    pub(super) fn close(&mut self) {
+        self.peer.close(self.now());
         // Whoever may not be sent to has been told before.
         self.send().ok();
     }
@@ -169,7 +177,7 @@ impl<'a, R: Runtime> Watch<'a, R> {
             }
         }
         if self.publishes {
-            self.peer.take_keyframes_asked();
+            self.tally.keyframes_asked += self.peer.take_keyframes_asked().len() as u64;
         } else if self.viewer.wants_keyframe(crowd.time(now)) {
             self.peer.ask_keyframe(now);
         }

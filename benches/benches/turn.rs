@@ -4,7 +4,8 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 
 use farcast_benches::meter::Meter;
-use farcast_benches::relay::{Bare, Client, Down, HOSTILE, Line, Server, Strangers, Thread, Up};
+use farcast_benches::relay::{Bare, Client, Down, HOSTILE, Line, Server, Strangers, Up};
+use farcast_benches::thread::Thread;
 use quinn_udp::UdpSocketState;
 
 /// Bytes of audio and of video packets.
@@ -46,7 +47,7 @@ fn main() {
     let (flags, names): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
     let rounds = if flags.iter().any(|flag| flag == "--test") { 1 } else { ROUNDS };
-    Thread::current();
+    Thread::on(0);
     let server = Server::start();
     let mut cases = cases(&server);
     cases.retain(|case| names.is_empty() || names.iter().any(|name| case.is(name)));

@@ -1,7 +1,9 @@
-//! What the benchmarks share: a room full of real sessions, relays on real sockets, and a meter of
-//! what they cost.
+//! What the benchmarks share: rooms full of real sessions, in memory and on real sockets, relays,
+//! and a meter of what they cost.
 
+pub mod live;
 pub mod meter;
 pub mod relay;
 pub mod room;
 mod server;
+pub mod thread;

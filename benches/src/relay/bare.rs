@@ -9,7 +9,7 @@ use std::thread;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 
-use super::Thread;
+use crate::thread::Thread;
 
 /// Bytes of a ChannelData header (RFC 8656 section 12.4).
 const HEADER: usize = 4;
@@ -94,7 +94,7 @@ impl Bare {
     fn spawn(at: SocketAddr, back: SocketAddr, run: impl FnOnce() + Send + 'static) -> Self {
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
-            tell.send(Thread::current()).ok();
+            tell.send(Thread::on(0)).ok();
             run();
         });
         Bare { at, back, thread: told.recv().expect("the thread tells its name") }

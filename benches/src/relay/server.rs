@@ -16,7 +16,7 @@ use farcast_adapters::tokio::{self, Tokio};
 use farcast_core::config::{Birth, Network, RelayIp, Turn, TurnUser};
 use farcast_core::turn::Standalone;
 
-use super::Thread;
+use crate::thread::Thread;
 
 /// Whom the server knows.
 pub(super) const USER: &str = "alice";
@@ -36,7 +36,7 @@ impl Server {
     pub fn start() -> Self {
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
-            let thread = Thread::current();
+            let thread = Thread::on(0);
             tokio::block_on(async move {
                 let birth = birth();
                 let build = |_: &Bound| Standalone::new(config(), birth);

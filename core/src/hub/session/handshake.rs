@@ -36,7 +36,7 @@ impl Session {
                 session.add_sender(lane, used.codec, (mid, None), setup.entropy)?;
             }
         }
-        Ok((session, negotiate::place_candidates(&answer)))
+        Ok((session, negotiate::one_stream(&negotiate::place_candidates(&answer))))
     }
 
     /// A session that offers tracks to another node, as a full ICE agent; with the SDP offer.

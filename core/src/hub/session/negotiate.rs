@@ -210,6 +210,24 @@ pub(crate) fn place_candidates(answer: &str) -> String {
     text
 }
 
+/// Makes all sections of an answer one stream (RFC 8830): browsers keep picture and sound together
+/// only within one, and str0m gives each section a stream of its own.
+pub(crate) fn one_stream(answer: &str) -> String {
+    let mut shared = None;
+    let mut text = String::with_capacity(answer.len());
+    for line in answer.lines() {
+        match line.split_once("msid:") {
+            Some((before, msid)) => {
+                let (own, track) = msid.split_once(' ').unwrap_or((msid, ""));
+                let stream = *shared.get_or_insert(own);
+                push_line(&mut text, &format!("{before}msid:{stream} {track}"));
+            }
+            None => push_line(&mut text, line),
+        }
+    }
+    text
+}
+
 fn last_section_rejected(text: &str) -> bool {
     let section = text.rsplit("\r\n").find(|line| line.starts_with("m="));
     section.and_then(|line| line.split(' ').nth(1)) == Some("0")
@@ -285,6 +303,15 @@ mod tests {
             Plan::play(&offer(&[("audio", "recvonly", "opus/48000/2")]), &[VP8]).unwrap_err().title,
             "nothing to play"
         );
+    }
+
+    #[test]
+    fn all_sections_of_an_answer_are_one_stream() {
+        let answer = "v=0\r\na=msid-semantic: WMS *\r\nm=audio 9 X 111\r\na=msid:one sound\r\n\
+            a=ssrc:1 msid:one sound\r\nm=video 9 X 96\r\na=msid:two picture\r\n\
+            a=ssrc:2 cname:two\r\na=ssrc:2 msid:two picture\r\n";
+        let expected = answer.replace("msid:two", "msid:one");
+        assert_eq!(one_stream(answer), expected);
     }
 
     #[test]

@@ -281,8 +281,11 @@ where
 
 /// The least and the most, in milliseconds.
 fn playout_delay<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PlayoutDelay>, D::Error> {
-    let [least, most] = <[u64; 2]>::deserialize(from)?;
-    PlayoutDelay::from_millis(least, most).map(Some).map_err(D::Error::custom)
+    let delay = match Vec::<u64>::deserialize(from)?[..] {
+        [least, most] => PlayoutDelay::from_millis(least, most),
+        _ => Err("write the least and the most, in milliseconds: [0, 200]".to_owned()),
+    };
+    delay.map(Some).map_err(D::Error::custom)
 }
 
 /// A list of strings; a single one stands for a list of one.

@@ -69,9 +69,15 @@ fn streams_that_cannot_be_are_refused_with_their_place() {
         stream("playout_delay = [200, 100]"),
         "origin.toml:3:17: the least, 200 ms, is more than the most, 100 ms"
     );
-    for bad in ["200", "[200]", "[0, 100, 200]", "[-10, 0]", "[0, 0.5]"] {
+    for bad in ["[200]", "[0, 100, 200]"] {
+        assert_eq!(
+            stream(&format!("playout_delay = {bad}")),
+            "origin.toml:3:17: write the least and the most, in milliseconds: [0, 200]"
+        );
+    }
+    for bad in ["200", "[-10, 0]", "[0, 0.5]"] {
         let error = stream(&format!("playout_delay = {bad}"));
-        assert!(error.starts_with("origin.toml:3:17"), "{bad}: {error}");
+        assert!(error.starts_with("origin.toml:3:"), "{bad}: {error}");
     }
     assert_eq!(
         error("[[stream]]\nname = \"race *\"\n"),

@@ -49,10 +49,11 @@ else
     start 18081 prlimit --as=$((megabytes << 20))
 fi
 echo
+(sleep $((viewers / 50 + 10)); grep -E '^(TCP|UDP):' /proc/net/sockstat >"$lab/sockets") &
 target/release/farcast load --whip http://127.0.0.1:18081/whip/load \
     --whep http://127.0.0.1:18081/whep/load --viewers "$viewers" --ws --ramp 50/s --secs 20 \
     --kbps 50 --no-audio --pid "$origin" || echo "not all of them got a picture"
 echo
 echo "$viewers viewers in $limit: $(memory "$origin" VmHWM) MB resident at most," \
-    "$(memory "$origin" VmPeak) MB of addresses; sockets of all processes:"
-grep -E '^(TCP|UDP):' /proc/net/sockstat
+    "$(memory "$origin" VmPeak) MB of addresses; sockets of this machine meanwhile:"
+cat "$lab/sockets"

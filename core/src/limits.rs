@@ -331,3 +331,9 @@ pub const PACE_STEP: Duration = Duration::from_millis(1);
 pub const TRICKLE: Duration = Duration::from_millis(600);
 /// There, keyframes get this share of what sound leaves.
 pub const TRICKLE_PERCENT: u64 = 80;
+/// Packets behind the newest one from which on we take a repair ourselves; str0m takes those up to
+/// 100 behind. Whatever comes twice counts once.
+pub const LATE: u16 = 80;
+/// Packets behind the newest one beyond which nothing is repaired: half of the numbers (RFC 3711
+/// section 3.3.1).
+pub const LATE_MOST: u16 = 1 << 15;

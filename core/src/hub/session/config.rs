@@ -17,7 +17,9 @@ const VIDEO_PT: u8 = 96;
 
 /// For a session that answers an offer: an ICE-lite agent.
 pub(super) fn answering(setup: &Setup<'_>, plan: &Plan) -> RtcConfig {
-    let config = base(setup, &plan.codecs()).set_ice_lite(true);
+    // Repairs that come late are taken from there: see `receiving`.
+    let config = base(setup, &plan.codecs()).enable_raw_packets(plan.peer_sends);
+    let config = config.set_ice_lite(true);
     config.set_extension_map(extensions(true))
 }
 

@@ -1,19 +1,33 @@
 //! Between str0m's packets and ours.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use str0m::media::MediaTime;
-use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpPacket, VideoOrientation};
+use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpHeader, RtpPacket, VideoOrientation};
 
 use crate::config::PlayoutDelay;
 use crate::media::packet::{CaptureTime, Extensions, Packet, Rotation};
 
 /// What str0m received, in our words.
 pub(super) fn packet(from: RtpPacket) -> Packet {
-    let values = &from.header.ext_vals;
+    let RtpPacket { header, seq_no, timestamp, payload, .. } = from;
+    assemble(&header, *seq_no, timestamp, payload)
+}
+
+/// A packet of this header, number, arrival and payload.
+pub(super) fn assemble(
+    header: &RtpHeader,
+    sequence: u64,
+    arrived: Instant,
+    payload: Arc<[u8]>,
+) -> Packet {
+    let values = &header.ext_vals;
     Packet {
-        sequence: *from.seq_no,
-        timestamp: from.header.timestamp,
-        marker: from.header.marker,
-        arrived: from.timestamp,
+        sequence,
+        timestamp: header.timestamp,
+        marker: header.marker,
+        arrived,
         extensions: Extensions {
             captured: values
                 .abs_capture_time
@@ -22,7 +36,7 @@ pub(super) fn packet(from: RtpPacket) -> Packet {
             voice: values.voice_activity,
             rotation: values.video_orientation.map(rotation),
         },
-        payload: from.payload,
+        payload,
     }
 }
 

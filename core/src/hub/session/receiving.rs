@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use str0m::Event;
 use str0m::media::{KeyframeRequestKind, Mid, Rid};
-use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::rtp::{RawPacket, RtpHeader, RtpPacket, Ssrc};
 
 use crate::config::Egress;
 use crate::hub::egress::rtcp::ntp;
@@ -86,6 +86,14 @@ impl Session {
                     events.push(SessionEvent::Packet { layer, packet });
                 }
             }
+            Event::RawPacket(raw) => {
+                if let RawPacket::RtpRx(header, body) = *raw {
+                    let late = self.late_repair(&header, &body);
+                    let late = late.filter(|(layer, packet)| self.receives[*layer].takes(packet));
+                    let event = |(layer, packet)| SessionEvent::Packet { layer, packet };
+                    events.extend(late.map(event));
+                }
+            }
             Event::SenderFeedback(feedback) => {
                 let info = &feedback.sender_info;
                 let is_it = |known: &Receiver| known.is_it(feedback.mid, feedback.rid);
@@ -99,6 +107,25 @@ impl Session {
             }
             _ => {}
         }
+    }
+
+    /// What a repair (RFC 4588 section 4) repeats, and of which layer, if it comes too late for
+    /// str0m: over a long line, a second's media is on its way before a first repair can be here.
+    fn late_repair(&mut self, header: &RtpHeader, body: &[u8]) -> Option<(usize, Packet)> {
+        let (original, payload) = body.split_first_chunk()?;
+        let mut api = self.rtc.direct_api();
+        let mut is_of = |receiver: &Receiver| {
+            let main = receiver.ssrc.filter(|_| receiver.recovery.is_some());
+            let repairs = main.and_then(|main| api.stream_rx(&main)?.rtx());
+            repairs == Some(header.ssrc)
+        };
+        let layer = self.receives.iter().position(&mut is_of)?;
+        let (_, newest) = self.receives[layer].last?;
+        let behind = (newest as u16).wrapping_sub(u16::from_be_bytes(*original));
+        let is_late = (limits::LATE..=limits::LATE_MOST).contains(&behind);
+        let sequence = newest.checked_sub(u64::from(behind)).filter(|_| is_late)?;
+        let packet = convert::assemble(header, sequence, self.heard_at, payload.into());
+        Some((layer, packet))
     }
 
     /// The layer of a packet, which names it at first, and is known by its SSRC later.

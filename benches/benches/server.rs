@@ -47,10 +47,13 @@ fn main() {
 }
 
 impl Row {
-    /// Microseconds a packet of each round, sorted.
+    /// Microseconds a packet of each round that had any, sorted.
     fn costs(&self, side: impl Fn(&Round) -> (Duration, u64)) -> Vec<f64> {
         let cost = |(cpu, packets): (Duration, u64)| cpu.as_secs_f64() * 1e6 / packets as f64;
-        sorted(self.rounds.iter().map(|round| cost(side(round))))
+        let busy = self.rounds.iter().map(side).filter(|(_, packets)| *packets > 0);
+        let costs = sorted(busy.map(cost));
+        assert!(!costs.is_empty(), "this machine is too busy: no packet left in any round");
+        costs
     }
 
     fn ratios(&self) -> (f64, f64) {

@@ -24,7 +24,7 @@ const HEAD: usize = 2 + 8 + 4 + 2 + 2 + 1;
 /// What is filmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Film {
-    /// The bitrate of the best layer of video; 0: none.
+    /// The bitrate of the best layer of video, with those that it needs; 0: none.
     pub video_kbps: u32,
     /// Layers, the best one last; 1: there is no choice.
     pub layers: u8,
@@ -182,6 +182,9 @@ impl Camera {
     fn bytes(&mut self, layer: u8, keyframe: bool) -> usize {
         let smaller = LAYER.pow(u32::from(self.film.layers - 1 - layer));
         let mean = u64::from(self.film.video_kbps) * 1000 / 8 / u64::from(FRAME_RATE) / smaller;
+        // What the layers below bring, it need not bring itself.
+        let has_lower = self.film.svc && layer > 0;
+        let mean = if has_lower { mean - mean / LAYER } else { mean };
         let varied = mean * 3 / 4 + mean * u64::from(self.seed.below(1024)) / 2048;
         let bytes = if keyframe { varied * KEYFRAME } else { varied } as usize;
         self.alike.map_or(bytes, |parts| usize::from(parts) * PAYLOAD)
@@ -320,6 +323,7 @@ mod tests {
             }
         }
         assert_eq!(ends.len(), 900);
+        assert!((kbps(&shots, Some(0)) / 2_500.0 - 1.0).abs() < 0.05);
         assert!(ends.chunks(3).all(|picture| picture == [(0, false), (1, false), (2, true)]));
     }
 

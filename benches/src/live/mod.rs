@@ -157,7 +157,7 @@ impl Live {
         }
     }
 
-    /// The publisher's turn. Returns how long the packets of its frame were, if it was time for one.
+    /// The publisher's turn. Returns how long the packets of its frame were, if one was due.
     fn film(&mut self) -> Vec<usize> {
         self.inbox.set_clock();
         let publisher = &mut self.people[0];

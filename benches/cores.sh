@@ -32,32 +32,34 @@ measure() {
     --secs $((secs + 5)) --json >/dev/null &
   local load=$!
   sleep $((viewers / 50 + 4))
-  local before packets busiest
+  local before after packets
   mapfile -t before < <(ticks "$origin")
   packets=$(forwarded)
   sleep "$secs"
   packets=$(($(forwarded) - packets))
   mapfile -t after < <(ticks "$origin")
-  busiest=0
+  local busiest=0 all=0
   for thread in "${!after[@]}"; do
     local used=$((${after[$thread]} - ${before[$thread]:-0}))
+    all=$((all + used))
     [ "$used" -le "$busiest" ] || busiest=$used
   done
   wait "$load" || true
   kill "$origin"
   wait "$origin" 2>/dev/null || true
   origin=
-  echo "$packets $busiest"
+  echo "$packets $busiest $all"
 }
 
-read -r packets_one ticks_one < <(measure 1)
-read -r packets_two ticks_two < <(measure 2)
-awk -v p1="$packets_one" -v t1="$ticks_one" -v p2="$packets_two" -v t2="$ticks_two" \
+read -r packets_one ticks_one all_one < <(measure 1)
+read -r packets_two ticks_two all_two < <(measure 2)
+awk -v p1="$packets_one" -v t1="$ticks_one" -v a1="$all_one" \
+  -v p2="$packets_two" -v t2="$ticks_two" -v a2="$all_two" \
   -v hz="$(getconf CLK_TCK)" -v n="$viewers" 'BEGIN {
     one = p1 / (t1 / hz); two = p2 / (t2 / hz)
-    print "| cores | viewers | packets | busiest thread, s | packets per second of its CPU |"
-    print "|---|---|---|---|---|"
-    printf "| 1 | %d | %d | %.2f | %.0f |\n", n, p1, t1 / hz, one
-    printf "| 2 | %d | %d | %.2f | %.0f |\n", n, p2, t2 / hz, two
+    print "| cores | viewers | packets | CPU, s | busiest thread, s | packets per second of its CPU |"
+    print "|---|---|---|---|---|---|"
+    printf "| 1 | %d | %d | %.2f | %.2f | %.0f |\n", n, p1, a1 / hz, t1 / hz, one
+    printf "| 2 | %d | %d | %.2f | %.2f | %.0f |\n", n, p2, a2 / hz, t2 / hz, two
     printf "\ntwo cores: %.2f times one\n", two / one
   }'

@@ -25,7 +25,7 @@ impl Origin {
         let port = free_port();
         let at = format!("127.0.0.1:{port}");
         let mut command = Command::new(ORIGIN);
-        command.args(["--open", "--http", &at, "--udp", &at, "--log", "warn"]);
+        command.args(["--open", "--http", &at, "--udp", &at, "--log", "warn", "--cores", "3"]);
         let mut process = command.env_clear().stdout(Stdio::piped()).spawn().unwrap();
         let mut welcome = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut welcome).unwrap();

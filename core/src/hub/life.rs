@@ -90,11 +90,16 @@ impl Hub {
         let (id, role) = (member.id, member.role.as_str());
         out.report(Report::SessionEnded { session: id.0, role, why });
         events.push(Event::Ended { session: id, why });
+        if let Role::Publisher { epoch, .. } = member.role
+            && !member.layers.is_empty()
+        {
+            out.report(Report::Unpublished { stream: member.stream.to_string(), epoch });
+        }
     }
 
     /// Takes a session out of the hub, and its stream if it publishes one.
     pub(super) fn depart(&mut self, key: SessionKey, out: &mut Outbox) -> Option<Member> {
-        let member = self.sessions.try_remove(key)?;
+        let mut member = self.sessions.try_remove(key)?;
         let session = &member.session;
         self.by_id.remove(&member.id);
         let locals = session.paths().locals().chain(member.bound);
@@ -109,11 +114,10 @@ impl Hub {
             self.timers.clear(Timer::CatchUp(sink, track));
         }
         match member.role {
-            Role::Publisher { epoch, .. } => {
-                let source = Source::Session(key);
-                if let Some(layers) = self.streams.unpublish(&member.stream, source) {
-                    let stream = member.stream.to_string();
-                    out.report(Report::Unpublished { stream, epoch });
+            Role::Publisher { .. } => {
+                let layers = self.streams.unpublish(&member.stream, Source::Session(key));
+                member.layers = layers.clone().unwrap_or_default();
+                if let Some(layers) = layers {
                     self.remove_layers(layers.clone());
                     let (stream, core) = (member.stream.clone(), self.core);
                     self.announce(Life { stream, core, layers, tracks: None }, out);

@@ -337,3 +337,5 @@ pub const LATE: u16 = 80;
 /// Packets behind the newest one beyond which nothing is repaired: half of the numbers (RFC 3711
 /// section 3.3.1).
 pub const LATE_MOST: u16 = 1 << 15;
+/// Packets that are kept to probe a viewer's line with while nothing goes to it.
+pub const STOCK: usize = 8;

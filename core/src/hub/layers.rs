@@ -15,7 +15,7 @@ use crate::hub::streams::TrackId;
 use crate::hub::words::{Event, Quality};
 use crate::hub::{Hub, Member, Role, Timer};
 use crate::limits;
-use crate::media::packet::SourceClock;
+use crate::media::packet::{Packet, SourceClock};
 use crate::media::temporal::ALL_SPATIAL;
 use crate::outbox::Outbox;
 
@@ -30,6 +30,9 @@ pub(super) struct Watch {
     /// How the sink gets it, and what its viewer was told last.
     quality: Option<Quality>,
     told: Option<Quality>,
+    /// While nothing goes to the sink, the last packets that did, and of which layer: the line is
+    /// probed with them.
+    stock: Option<(TrackId, Vec<Packet>)>,
 }
 
 impl Watch {
@@ -38,9 +41,14 @@ impl Watch {
         self.current
     }
 
+    /// What its line can be probed with, if that is not what goes to the sink anyway.
+    pub(super) fn stock(&self) -> Option<(TrackId, &[Packet])> {
+        self.stock.as_ref().map(|(track, packets)| (*track, packets.as_slice()))
+    }
+
     /// Its sink gets nothing any more, and will get what is best for it.
     pub(super) fn begin_anew(&mut self) {
-        (self.current, self.next) = (None, None);
+        (self.current, self.next, self.stock) = (None, None, None);
     }
 }
 
@@ -196,6 +204,7 @@ impl Hub {
         let layers = rungs.map(|rung| rung.layer);
         let Budget { line, videos, .. } = Budget::of(&mut member.session, now);
         let watch = &mut member.watches[sink.lane];
+        let current = watch.current.and_then(|track| Some((track, self.road.history(track)?)));
         let situation = Situation {
             layers: &layers[..count],
             estimate: line.bitrate / videos,
@@ -207,6 +216,10 @@ impl Hub {
         let target = watch.choice.decide(now, &situation);
         let is_paused = target.mode == Mode::KeyframesOnly;
         watch.quality = target.layer.map(|layer| Quality { layer, layers: count, is_paused });
+        watch.stock = watch.stock.take().filter(|_| is_paused).or_else(|| {
+            let (track, history) = current.filter(|_| is_paused)?;
+            Some((track, history.latest().take(limits::STOCK).cloned().collect()))
+        });
         let trickle = line.bitrate / videos * limits::TRICKLE_PERCENT / 100;
         let rate = (is_paused && line.is_limited).then_some(trickle);
         let chosen = target.layer.map(|layer| rungs[layer]);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::hub::demux::SessionKey;
 use crate::hub::estimate::Probe;
 use crate::hub::fanout::SinkId;
+use crate::hub::history::History;
 use crate::hub::{Hub, Timer};
 use crate::limits;
 use crate::outbox::Outbox;
@@ -41,11 +42,17 @@ impl Hub {
     pub(super) fn probe(&mut self, now: Instant, key: SessionKey, out: &mut Outbox) {
         let member = &mut self.sessions[key];
         let Some(mut probing) = member.probing.take() else { return };
-        let track = member.watches.get(probing.lane).and_then(|watch| watch.current());
-        let history = track.and_then(|track| Some((track, self.road.history(track)?)));
-        let Some((track, history)) = history else { return };
+        let Some(watch) = member.watches.get(probing.lane) else { return };
+        let (track, stock) = match (watch.stock(), watch.current()) {
+            (Some((track, stock)), _) => (track, Some(stock)),
+            (None, Some(track)) => (track, None),
+            (None, None) => return,
+        };
+        let history = self.road.history(track).filter(|_| stock.is_none());
+        let latest = history.into_iter().flat_map(History::latest);
         let lane = (probing.lane, true);
-        let mut again = history.latest().cycle().take(usize::from(probing.probe.packets) * 2);
+        let most = usize::from(probing.probe.packets) * 2;
+        let mut again = stock.into_iter().flatten().chain(latest).cycle().take(most);
         while probing.packets < probing.probe.packets && probing.bytes <= probing.due(now) {
             let Some(packet) = again.next() else { return };
             if member.session.repeat(now, lane, track, packet, out) {

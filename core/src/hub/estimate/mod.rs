@@ -46,8 +46,8 @@ const BUSY_BYTES: u64 = 3_000;
 /// A delay that grows while a queue has lasted for less than this is but a burst's, in
 /// microseconds: a bit more than a frame lasts at 30 per second.
 const LASTING: i64 = 60_000;
-/// The newest packet has to have waited for so many microseconds, and for twice the usual time,
-/// before what will wait behind it is foretold.
+/// The newest packet has to have waited for so many microseconds before a queue counts as one, and
+/// for twice the usual time before what will wait behind it is foretold.
 const SURE: i64 = 25_000;
 /// A queue that is foretold to grow to this much, and by so much more than it was for the newest
 /// packet, is overuse, in microseconds. Frames that meet no full line make less of it.
@@ -234,7 +234,9 @@ impl Estimator {
         let last = self.acked.last();
         let line = self.takes(BUSY.1);
         let lasts = last - self.delay.busy() >= LASTING;
-        let over = self.trend.usage() == Usage::Over && lasts;
+        // A line that wavers trends as well, by a little.
+        let is_long = self.delay.queued() >= SURE;
+        let over = self.trend.usage() == Usage::Over && lasts && is_long;
         self.congested = over || self.fills(now, newest);
         let usage = match (self.congested, self.trend.usage()) {
             (true, _) => Usage::Over,

@@ -1,5 +1,5 @@
-//! A line that wavers looks like a full one now and then; whoever is taken for slow gets the picture
-//! back all the same, although nobody else needs a keyframe.
+//! A line that wavers looks like a full one now and then; whoever is taken for slow gets the
+//! picture back all the same, although nobody else needs a keyframe.
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub const TURN_PEERS: usize = 64;
 pub const TURN_RESERVATION: Duration = Duration::from_secs(30);
 /// How long a port is nobody's after it was somebody's relayed address: whoever sent to the last
 /// owner has given up by then. ICE agents do so after at most 30 s without an answer (RFC 7675
-/// section 5.1), sessions of other nodes after [`SILENT`]; the rest is margin.
+/// section 5.1), sessions of other nodes after [`super::SILENT`]; the rest is margin.
 pub const TURN_PORT_REST: Duration = Duration::from_secs(60);
 /// Ports that are tried for one relayed address, in case that another process has the first ones.
 pub const TURN_BIND_TRIES: u32 = 4;

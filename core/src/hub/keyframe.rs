@@ -28,6 +28,11 @@ impl KeyframeWishes {
         ready
     }
 
+    /// A keyframe has come: whoever has wished one gets it.
+    pub(crate) fn fulfil(&mut self) {
+        self.wished = false;
+    }
+
     /// When a waiting wish may be passed on.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.opens().filter(|_| self.wished)
@@ -62,5 +67,17 @@ mod tests {
         assert!(!wishes.due(deadline - Duration::from_micros(1)));
         assert!(wishes.due(deadline));
         assert_eq!(wishes.deadline(), None);
+    }
+
+    #[test]
+    fn a_wish_that_a_keyframe_has_fulfilled_is_not_passed_on() {
+        let start = Instant::now();
+        let mut wishes = KeyframeWishes::default();
+        assert!(wishes.wish(start));
+        assert!(!wishes.wish(start + Duration::from_millis(10)));
+        wishes.fulfil();
+        assert_eq!(wishes.deadline(), None);
+        assert!(!wishes.due(start + limits::KEYFRAME_INTERVAL));
+        assert!(wishes.wish(start + limits::KEYFRAME_INTERVAL), "a new one is");
     }
 }

@@ -272,6 +272,9 @@ impl Hub {
                 heights: keyframe::heights(codec, &packet.payload),
             };
             meter.add(now, &measured);
+            if begins_keyframe && let Some(wishes) = self.road.wishes.get_mut(&track) {
+                wishes.fulfil();
+            }
             outdated |= history.keep(packet, begins_keyframe);
         }
         if outdated && self.road.starts.expects(now, track) {

@@ -8,6 +8,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use farcast_benches::meter::Meter;
 use farcast_benches::room::{Memory, Room, TRAIN};
 use farcast_core::config::Egress;
+use farcast_sim::handshake::Dtls;
 
 const VIEWERS: [usize; 5] = [1, 10, 100, 500, 1_000];
 const EGRESSES: [(Egress, &str); 2] = [(Egress::Own, "own"), (Egress::Str0m, "str0m")];
@@ -115,7 +116,7 @@ fn measure(
         let id =
             BenchmarkId::new(format!("{name}, {viewers} viewers"), format!("burst of {burst}"));
         group.bench_function(id, |bencher| {
-            let room = room.get_or_insert_with(|| Room::new(viewers, egress));
+            let room = room.get_or_insert_with(|| Room::new(viewers, egress, Dtls::Real));
             row.memory = room.memory();
             bencher.iter_custom(|frames| {
                 let mut total = Duration::ZERO;

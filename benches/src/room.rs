@@ -34,6 +34,7 @@ const NODE: ([u8; 4], u16) = ([10, 77, 1, 1], 8080);
 pub struct Room {
     now: Instant,
     server: Server,
+    dtls: Dtls,
     /// The publisher, then the viewers.
     peers: Vec<Peer>,
     /// On its way to the node.
@@ -63,11 +64,11 @@ pub struct Frame {
 
 impl Room {
     /// A room that has been live for some seconds.
-    pub fn new(viewers: usize, egress: Egress) -> Room {
+    pub fn new(viewers: usize, egress: Egress, dtls: Dtls) -> Room {
         let now = Instant::now();
-        let server = Server::new(now, NODE.into(), egress, 2 * TRAIN * viewers);
+        let server = Server::new(now, NODE.into(), egress, dtls, 2 * TRAIN * viewers);
         let (peers, up, memory) = (Vec::new(), Vec::new(), Memory::default());
-        let mut room = Room { now, server, peers, up, memory };
+        let mut room = Room { now, server, dtls, peers, up, memory };
         room.join("/whip/stream1", true);
         room.connect();
         let mut kept: isize = (0..viewers).map(|_| room.join("/whep/stream1", false)).sum();
@@ -120,7 +121,7 @@ impl Room {
         let camera = Camera::steady(TRAIN as u16, Duration::ZERO, seed.fork());
         let camera = publishes.then_some(camera);
         let (now, start) = (self.now, self.now);
-        let birth = Birth { now, start, address, seed, dtls: Dtls::Real, camera };
+        let birth = Birth { now, start, address, seed, dtls: self.dtls, camera };
         let (mut peer, offer) = Peer::born(birth, wish);
         let (answer, kept) = self.server.post(self.now, path, &offer);
         peer.accept(self.now, &answer);

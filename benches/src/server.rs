@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use farcast_core::config::{Addresses, Birth, Config, Egress};
 use farcast_core::http::{Method, Request};
-use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::machine::{Datagram, Input, Machine, Output, RequestId};
 use farcast_core::node::Node;
 use farcast_core::outbox::Outbox;
 use farcast_core::report::Report;
+use farcast_sim::handshake::Dtls;
 
 use crate::meter::{Cost, Meter};
 
@@ -45,6 +45,7 @@ impl Server {
         now: Instant,
         address: SocketAddr,
         egress: Egress,
+        dtls: Dtls,
         datagrams: usize,
     ) -> Server {
         let config = Config {
@@ -56,14 +57,13 @@ impl Server {
         };
         let calendar = Duration::from_secs(1_767_225_600);
         let birth = Birth { seed: [7; 32], calendar, start: now };
-        let crypto = Crypto::generate().expect("the system has randomness");
         // Grown before anything is measured: it is the world's memory, not the node's.
         let mut outbox = Outbox::default();
         for port in 0..datagrams {
             outbox.send(address, ([192, 0, 2, 1], port as u16).into(), &[0; DATAGRAM]);
         }
         outbox.clear();
-        let (node, meter) = (Node::new(config, birth, crypto), Meter::new());
+        let (node, meter) = (Node::new(config, birth, dtls.crypto()), Meter::new());
         Server { node, outbox, meter, address, bytes: Vec::new(), sent: Vec::new() }
     }
 

@@ -10,7 +10,7 @@ use crate::media::packet::{Packet, SourceClock};
 
 /// The latest packets of one track, by sequence number.
 #[derive(Debug, Default)]
-pub(crate) struct History {
+pub struct History {
     /// From `first` on; `None`: not arrived.
     packets: VecDeque<Option<Packet>>,
     first: u64,
@@ -25,7 +25,7 @@ pub(crate) struct History {
 impl History {
     /// Keeps a packet, and forgets those that are too old, or too many. `true`: nobody can begin
     /// with the latest keyframe any more.
-    pub(crate) fn keep(&mut self, packet: &Packet, begins_keyframe: bool) -> bool {
+    pub fn keep(&mut self, packet: &Packet, begins_keyframe: bool) -> bool {
         let now = packet.arrived;
         let end = self.first + self.packets.len() as u64;
         let is_far = packet.sequence >= end + limits::HISTORY_PACKETS as u64;
@@ -56,7 +56,7 @@ impl History {
     }
 
     /// The packet with this number, if it is there and no older than `age`.
-    pub(crate) fn find(&self, now: Instant, sequence: u64, age: Duration) -> Option<&Packet> {
+    pub fn find(&self, now: Instant, sequence: u64, age: Duration) -> Option<&Packet> {
         let place = sequence.checked_sub(self.first)?;
         let packet = self.packets.get(usize::try_from(place).ok()?)?.as_ref()?;
         is_younger(now, packet, age).then_some(packet)

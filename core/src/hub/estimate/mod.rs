@@ -59,7 +59,7 @@ const SILENCE: i64 = 500_000;
 
 /// The estimator of one line.
 #[derive(Debug)]
-pub(crate) struct Estimator {
+pub struct Estimator {
     began: Instant,
     sent: Sent,
     trend: Trend,
@@ -88,7 +88,8 @@ struct Newest {
 }
 
 impl Estimator {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// An estimator that knows nothing of the line yet.
+    pub fn new(now: Instant) -> Self {
         Estimator {
             began: now,
             sent: Sent::new(),
@@ -108,7 +109,7 @@ impl Estimator {
     }
 
     /// How many bits per second the line takes, with IP and UDP headers.
-    pub(crate) fn bitrate(&self) -> u64 {
+    pub fn bitrate(&self) -> u64 {
         let delay = self.rate.bitrate();
         let bitrate = self.loss.bound().map_or(delay, |loss| delay.min(loss)) as u64;
         bitrate.clamp(ESTIMATE_LEAST, ESTIMATE_MOST)
@@ -133,7 +134,7 @@ impl Estimator {
 
     /// A packet with so many bytes of UDP payload leaves; returns its transport-wide sequence
     /// number.
-    pub(crate) fn sent(&mut self, now: Instant, bytes: usize) -> u16 {
+    pub fn sent(&mut self, now: Instant, bytes: usize) -> u16 {
         self.leaves(now, bytes, false)
     }
 
@@ -185,7 +186,7 @@ impl Estimator {
     }
 
     /// The viewer reports what arrived.
-    pub(crate) fn feedback(&mut self, now: Instant, arrivals: impl Iterator<Item = Arrival>) {
+    pub fn feedback(&mut self, now: Instant, arrivals: impl Iterator<Item = Arrival>) {
         let now = self.micros(now);
         let (mut newest, mut heard) = (None, false);
         for Arrival { sequence, at } in arrivals {

@@ -212,6 +212,9 @@ pub const PROBE_STEP: Duration = Duration::from_millis(2);
 pub const DECISION: Duration = Duration::from_millis(100);
 /// Over which time a layer's bit rate is measured, and in how many parts.
 pub const METER: (Duration, usize) = (Duration::from_secs(1), 10);
+/// A layer that is so far behind the others of its track has been switched off by who sends it:
+/// longer than a burst of losses, and than the pacing of a large keyframe.
+pub const LAYER_STILL: Duration = Duration::from_millis(300);
 /// Packets whose sending is remembered: a power of two. At 8 Mbit/s in packets of 1,200 bytes
 /// it is 1.2 s, which is more than a round trip, a feedback interval and a full queue take.
 pub const SENT_PACKETS: usize = 1024;

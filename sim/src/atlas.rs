@@ -61,7 +61,8 @@ pub struct Line {
     pub burst: f64,
     /// Megabits a second each way; no limit if `None`.
     pub mbps: Option<f64>,
-    /// How long a packet may wait for its turn, in milliseconds; what had to wait longer is lost.
+    /// How much waits for its turn, in milliseconds that the line takes for it; what has no room is
+    /// lost: where the queue is full, large packets before small ones.
     pub queue_ms: f64,
     /// How much longer the way out is than the way back, in milliseconds: from the first city to
     /// the second, from a person to the network.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use farcast_core::seed::Seed;
 
+use crate::encoder::{Encoders, LAYER};
+
 /// Pictures in a second.
 pub const FRAME_RATE: u32 = 30;
 /// Between two packets of Opus (RFC 7587 section 4.2: what browsers choose).
@@ -15,11 +17,16 @@ const AUDIO_BYTES: usize = 120;
 const PAYLOAD: usize = 1_200;
 /// How much larger a keyframe is than other frames.
 const KEYFRAME: u64 = 6;
-/// Each layer has a quarter of the pixels of the next one, and of its bits.
-const LAYER: u64 = 4;
-/// Bytes that say what a payload is part of: two of VP8 (RFC 7741 section 4.2 and 4.3) or of VP9
-/// (RFC 9628 section 4.2), the stamp.
-const HEAD: usize = 2 + 8 + 4 + 2 + 2 + 1;
+/// The height of the best layer; each has half of the next one's.
+const HEIGHT: u16 = 720;
+/// Where a keyframe of VP8 says how large it is: after a descriptor (RFC 7741 section 4.2) and a
+/// frame tag (RFC 6386 section 9.1), with a start code, width and height. A descriptor of VP9
+/// (RFC 9628 section 4.2) takes less.
+const SIZE: usize = 1 + 3;
+const START_CODE: [u8; 3] = [0x9d, 0x01, 0x2a];
+/// Where the stamp begins that says what a payload is part of, and where it ends.
+const STAMP: usize = SIZE + START_CODE.len() + 4;
+const HEAD: usize = STAMP + 8 + 4 + 2 + 2 + 1;
 
 /// What is filmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +40,8 @@ pub struct Film {
     pub svc: bool,
     /// Whether there is sound.
     pub audio: bool,
+    /// Whether video takes no more than the connection says.
+    pub adapts: bool,
 }
 
 /// A packet to send.
@@ -69,6 +78,7 @@ pub struct Stamp {
 #[derive(Debug)]
 pub struct Camera {
     film: Film,
+    encoders: Encoders,
     seed: Seed,
     start: Duration,
     frames: u32,
@@ -88,12 +98,13 @@ impl Camera {
     pub fn new(film: Film, start: Duration, seed: Seed) -> Self {
         let keyframes = vec![true; usize::from(film.layers)];
         let (frames, sounds, alike, punctual, uneven) = (0, 0, None, false, false);
-        Camera { film, seed, start, frames, sounds, keyframes, alike, punctual, uneven }
+        let encoders = Encoders::new(u64::from(film.video_kbps) * 1_000, film.layers);
+        Camera { film, encoders, seed, start, frames, sounds, keyframes, alike, punctual, uneven }
     }
 
     /// A camera without a microphone, all of whose frames have so many packets of 1,200 bytes.
     pub fn steady(parts: u16, start: Duration, seed: Seed) -> Self {
-        let film = Film { video_kbps: 1, layers: 1, svc: false, audio: false };
+        let film = Film { video_kbps: 1, layers: 1, svc: false, audio: false, adapts: false };
         Camera { alike: Some(parts), ..Camera::new(film, start, seed) }
     }
 
@@ -114,6 +125,23 @@ impl Camera {
     /// How many layers of simulcast it films.
     pub fn layers(&self) -> u8 {
         if self.film.svc { 1 } else { self.film.layers }
+    }
+
+    /// Whether it wants to be told what the connection takes.
+    pub(crate) fn adapts(&self) -> bool {
+        self.film.adapts
+    }
+
+    /// What its layers get of the connection.
+    pub(crate) fn encoders(&self) -> &Encoders {
+        &self.encoders
+    }
+
+    /// The connection takes so many bit/s.
+    pub(crate) fn afford(&mut self, bits: u64) {
+        if let Some(layer) = self.encoders.afford(bits) {
+            self.want_keyframe(layer);
+        }
     }
 
     /// The next frame of this layer can be understood alone.
@@ -147,20 +175,28 @@ impl Camera {
         shots
     }
 
-    /// One frame of one layer of simulcast, due `at`, stamped with when it was `seen`.
+    /// One frame of one layer of simulcast, due `at`, stamped with when it was `seen`; or none, if
+    /// the connection does not take it.
     fn picture(&mut self, at: Duration, seen: Duration, layer: u8, shots: &mut Vec<Shot>) {
+        if !self.encoders.has_room(at, layer) {
+            return;
+        }
         let keyframe = std::mem::take(&mut self.keyframes[usize::from(layer)]);
         let layers = if self.film.svc { 0..self.film.layers } else { layer..layer + 1 };
         let (frame, best) = (self.frames, layers.end - 1);
         let mut first = 0;
         for spatial in layers {
             let bytes = self.bytes(spatial, keyframe);
+            self.encoders.spend(bytes as u64 * 8);
             let count = bytes.div_ceil(PAYLOAD).clamp(1, usize::from(u16::MAX) / 4) as u16;
             let parts = first + count;
             for part in first..parts {
                 let stamp = Stamp { captured: seen, frame, part, parts, keyframe };
                 let mut payload = stamp.payload(self.cut(bytes, count, part - first));
                 let last = part + 1 == parts;
+                if !self.film.svc && keyframe && part == 0 {
+                    say_height(&mut payload, HEIGHT >> (self.film.layers - 1 - layer));
+                }
                 if self.film.svc {
                     payload[..2].copy_from_slice(&vp9(spatial, keyframe, part == first, last));
                 }
@@ -180,8 +216,7 @@ impl Camera {
 
     /// How large a frame is: around what the bitrate allows, by a quarter.
     fn bytes(&mut self, layer: u8, keyframe: bool) -> usize {
-        let smaller = LAYER.pow(u32::from(self.film.layers - 1 - layer));
-        let mean = u64::from(self.film.video_kbps) * 1000 / 8 / u64::from(FRAME_RATE) / smaller;
+        let mean = self.encoders.rate(layer) / 8 / u64::from(FRAME_RATE);
         // What the layers below bring, it need not bring itself.
         let has_lower = self.film.svc && layer > 0;
         let mean = if has_lower { mean - mean / LAYER } else { mean };
@@ -208,6 +243,13 @@ fn vp9(spatial: u8, keyframe: bool, begins: bool, ends: bool) -> [u8; 2] {
     [first, spatial << 1 | bit(keyframe && spatial > 0, 0x01)]
 }
 
+/// Says how high the picture is that begins with this payload, and that it is 16:9.
+fn say_height(payload: &mut [u8], height: u16) {
+    let [[w0, w1], [h0, h1]] = [height / 9 * 16, height].map(u16::to_le_bytes);
+    let [c0, c1, c2] = START_CODE;
+    payload[SIZE..STAMP].copy_from_slice(&[c0, c1, c2, w0, w1, h0, h1]);
+}
+
 impl Stamp {
     /// A payload of so many bytes, or as many as a stamp takes, which VP8 decoders would take for
     /// the start or the middle of a frame.
@@ -215,18 +257,20 @@ impl Stamp {
         let mut payload = vec![0; bytes.max(HEAD)];
         payload[0] = if self.part == 0 { 0x10 } else { 0 };
         payload[1] = u8::from(!self.keyframe);
-        payload[2..10].copy_from_slice(&(self.captured.as_micros() as u64).to_be_bytes());
-        payload[10..14].copy_from_slice(&self.frame.to_be_bytes());
-        payload[14..16].copy_from_slice(&self.part.to_be_bytes());
-        payload[16..18].copy_from_slice(&self.parts.to_be_bytes());
-        payload[18] = u8::from(self.keyframe);
+        let stamp = &mut payload[STAMP..];
+        stamp[..8].copy_from_slice(&(self.captured.as_micros() as u64).to_be_bytes());
+        stamp[8..12].copy_from_slice(&self.frame.to_be_bytes());
+        stamp[12..14].copy_from_slice(&self.part.to_be_bytes());
+        stamp[14..16].copy_from_slice(&self.parts.to_be_bytes());
+        stamp[16] = u8::from(self.keyframe);
         payload
     }
 
     /// What this payload is part of; `None` if no camera of ours made it.
     pub fn read(payload: &[u8]) -> Option<Stamp> {
         let (head, _) = payload.split_first_chunk::<HEAD>()?;
-        let [_, _, c0, c1, c2, c3, c4, c5, c6, c7, f0, f1, f2, f3, p0, p1, n0, n1, key] = *head;
+        let (_, stamp) = head.split_last_chunk()?;
+        let [c0, c1, c2, c3, c4, c5, c6, c7, f0, f1, f2, f3, p0, p1, n0, n1, key] = *stamp;
         let captured = u64::from_be_bytes([c0, c1, c2, c3, c4, c5, c6, c7]);
         Some(Stamp {
             captured: Duration::from_micros(captured),
@@ -242,7 +286,8 @@ impl Stamp {
 mod tests {
     use super::*;
 
-    const FILM: Film = Film { video_kbps: 2_500, layers: 1, svc: false, audio: true };
+    const FILM: Film =
+        Film { video_kbps: 2_500, layers: 1, svc: false, audio: true, adapts: false };
 
     /// Ten seconds of film, as a world asks for it.
     fn film(film: Film) -> Vec<Shot> {
@@ -355,7 +400,7 @@ mod tests {
 
     #[test]
     fn no_video_no_sound_no_deadline() {
-        let silent = Film { video_kbps: 0, layers: 1, svc: false, audio: false };
+        let silent = Film { video_kbps: 0, layers: 1, svc: false, audio: false, adapts: false };
         let camera = Camera::new(silent, Duration::ZERO, Seed::new([1; 32]));
         assert_eq!(camera.deadline(), Duration::MAX);
         assert!(film(Film { audio: true, ..silent }).iter().all(|shot| shot.layer.is_none()));

@@ -1,28 +1,30 @@
 //! A browser's part in a simulation: publishes frames or receives them, as a full WebRTC peer. It
 //! knows no network; a world carries its datagrams.
 
+mod film;
 mod received;
+mod uplink;
 mod ways;
 
 pub use received::Received;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use farcast_core::seed::Seed;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 
-use str0m::media::{
-    Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
-};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpPacket, RtpWrite};
+use str0m::rtp::RtpPacket;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use crate::camera::{Camera, Shot, Stamp};
+use crate::camera::{Camera, Stamp};
 use crate::handshake::Dtls;
 use crate::wish::{Video, Wish};
+use film::{rid, simulcast};
+use uplink::Uplink;
 
 /// Where a track's numbers start: the peer's own session counts rollovers from 0 on.
 const FIRST_SEQUENCE: u64 = 4_464;
@@ -41,6 +43,7 @@ pub struct Peer {
     seed: Seed,
     pending: Option<SdpPendingOffer>,
     deadline: Instant,
+    uplink: Uplink,
     connected: bool,
     closed: bool,
     tracks: Vec<Track>,
@@ -89,10 +92,13 @@ impl Peer {
 
     /// A peer and its offer.
     pub fn born(birth: Birth, wish: Wish) -> (Peer, String) {
-        let Birth { now, start, address, mut seed, dtls, camera } = birth;
+        let Birth { now, start, address, mut seed, dtls, mut camera } = birth;
         fastrand::seed(seed.bits());
         let (provider, certificate) = dtls.provider();
-        let config = wish.config().set_crypto_provider(provider).set_dtls_cert(certificate);
+        let mut config = wish.config().set_crypto_provider(provider).set_dtls_cert(certificate);
+        if let Some(camera) = camera.as_mut().filter(|camera| camera.adapts()) {
+            config = uplink::watched(config, camera);
+        }
         let mut rtc = config.build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("a plain address"));
         let direction = if wish.publishes { Direction::SendOnly } else { Direction::RecvOnly };
@@ -114,6 +120,7 @@ impl Peer {
             seed,
             pending: Some(pending),
             deadline: now,
+            uplink: Uplink::new(now),
             connected: false,
             closed: false,
             tracks,
@@ -145,14 +152,16 @@ impl Peer {
         Ok(())
     }
 
-    /// Browsers repeat what is asked for, however much that is.
+    /// Browsers repeat what is asked for, however much that is, unless they know how narrow their
+    /// uplink is.
     fn keep_repairs(&mut self) {
+        let share = self.adapts().then_some(uplink::REPAIRS);
         for track in &self.tracks {
             let layers = track.sequences.len() as u8;
             for layer in 0..layers {
                 let name = (layers > 1).then(|| rid(layer));
                 if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(track.mid, name) {
-                    stream.set_rtx_cache(REPAIRS.0, REPAIRS.1, None);
+                    stream.set_rtx_cache(REPAIRS.0, REPAIRS.1, share);
                 }
             }
         }
@@ -247,6 +256,7 @@ impl Peer {
     ) {
         let Ok(contents) = payload.try_into() else { return };
         let receive = Receive { proto, source, destination, contents };
+        let now = self.moment(now);
         self.refresh();
         if self.rtc.handle_input(Input::Receive(now, receive)).is_err() {
             self.closed = true;
@@ -266,44 +276,17 @@ impl Peer {
 
     fn flush(&mut self, now: Instant) {
         self.refresh();
-        if self.rtc.handle_input(Input::Timeout(now)).is_err() {
-            self.closed = true;
-        }
-        self.drain(now);
-    }
-
-    fn film(&mut self, now: Instant) {
-        let Some(camera) = &mut self.camera else { return };
-        let shots = camera.shoot(now.saturating_duration_since(self.start));
-        let mut last = None;
-        for shot in shots {
-            // Where two tracks wait at the same time, str0m goes by the order of a hash map.
-            if last.replace(shot.layer).is_some_and(|layer| layer != shot.layer) {
-                self.flush(now);
+        loop {
+            let waiting = self.outgoing.len();
+            let now = self.moment(now);
+            if self.rtc.handle_input(Input::Timeout(now)).is_err() {
+                self.closed = true;
             }
-            self.send(now, shot);
-        }
-    }
-
-    fn send(&mut self, now: Instant, shot: Shot) {
-        let (kind, clock) = match shot.layer {
-            None => (MediaKind::Audio, 48_000),
-            Some(_) => (MediaKind::Video, 90_000),
-        };
-        let Some(track) = self.tracks.iter_mut().find(|track| track.kind == kind) else { return };
-        let Some(media) = self.rtc.media(track.mid) else { return };
-        let Some(pt) = track.pt.or_else(|| media.remote_pts().first().copied()) else { return };
-        track.pt = Some(pt);
-        let layer = shot.layer.filter(|_| track.sequences.len() > 1);
-        let sequence = &mut track.sequences[usize::from(layer.unwrap_or(0))];
-        *sequence += 1;
-        let time = (shot.captured.as_micros() * clock / 1_000_000) as u32;
-        let write = RtpWrite::new(pt, (*sequence).into(), time, now, shot.payload)
-            .marker(shot.last)
-            .ext_vals(capture_time(shot.told))
-            .nackable(kind == MediaKind::Video);
-        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(track.mid, layer.map(rid)) {
-            stream.write_rtp(write);
+            self.drain(now);
+            // Where str0m looks at its uplink, it sends one packet at a time.
+            if !self.adapts() || self.outgoing.len() == waiting {
+                break;
+            }
         }
     }
 
@@ -344,16 +327,9 @@ impl Peer {
                 let layer = request.rid.and_then(|rid| rid.parse().ok()).unwrap_or(0);
                 self.camera.iter_mut().for_each(|camera| camera.want_keyframe(layer));
             }
+            Event::PeerStats(stats) => self.afford(&stats),
             Event::RtpPacket(packet) => self.take(now, &packet),
             _ => {}
-        }
-    }
-
-    /// What was filmed before nobody gets, and the first frame can be understood alone.
-    fn begin_film(&mut self, now: Instant) {
-        if let Some(camera) = &mut self.camera {
-            camera.shoot(now.saturating_duration_since(self.start));
-            (0..camera.layers()).for_each(|layer| camera.want_keyframe(layer));
         }
     }
 
@@ -379,21 +355,4 @@ impl Peer {
             codec,
         });
     }
-}
-
-/// How a layer is called.
-fn rid(layer: u8) -> Rid {
-    Rid::from(layer.to_string().as_str())
-}
-
-fn simulcast(layers: u8) -> Option<Simulcast> {
-    let send = (0..layers).map(|layer| SimulcastLayer::new(&rid(layer))).collect();
-    (layers > 1).then_some(Simulcast { send, recv: Vec::new() })
-}
-
-/// The capture time as a publisher's header extension; its clock starts at 1970.
-fn capture_time(told: Option<Duration>) -> ExtensionValues {
-    let capture_time = told.map(|told| SystemTime::UNIX_EPOCH + told);
-    let time = |capture_time| AbsCaptureTime { capture_time, clock_offset: None };
-    ExtensionValues { abs_capture_time: capture_time.map(time), ..ExtensionValues::default() }
 }

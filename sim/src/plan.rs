@@ -300,9 +300,9 @@ fn people(
         Ok::<_, String>(())
     };
     for spec in &story.publishers {
-        let PublisherSpec { video_kbps, layers, svc, .. } = *spec;
+        let PublisherSpec { video_kbps, layers, svc, adapts, .. } = *spec;
         let script = Script {
-            film: Some(Film { video_kbps, layers, svc, audio: true }),
+            film: Some(Film { video_kbps, layers, svc, audio: true, adapts }),
             stream: spec.stream.clone(),
             door: Door::Node(door(&spec.node)?),
             firewalled: false,

@@ -24,6 +24,7 @@ const FAULTS: u32 = 1_000;
 pub const STORIES: &[(&str, &str)] = &[
     ("four-cities", include_str!("../stories/four-cities.toml")),
     ("squeeze", include_str!("../stories/squeeze.toml")),
+    ("uplink", include_str!("../stories/uplink.toml")),
     ("lossy-both", include_str!("../stories/lossy-both.toml")),
     ("lossy-last-mile", include_str!("../stories/lossy-last-mile.toml")),
     ("ocean-cable-cut", include_str!("../stories/ocean-cable-cut.toml")),
@@ -121,6 +122,9 @@ pub struct PublisherSpec {
     /// Whether they come as one (SVC of VP9); else they are simulcast.
     #[serde(default)]
     pub svc: bool,
+    /// Whether video takes no more than their uplink, as browsers see to it.
+    #[serde(default)]
+    pub adapts: bool,
     /// When they begin.
     #[serde(default)]
     pub opens_s: f64,
@@ -307,6 +311,7 @@ impl Story {
                 video_kbps: bitrate(),
                 layers: one_layer(),
                 svc: false,
+                adapts: false,
                 opens_s: 0.0,
                 closes_s: None,
                 last_mile: None,
@@ -363,6 +368,9 @@ impl Story {
         }
         if self.publishers.iter().any(|publisher| !LAYERS.contains(&publisher.layers)) {
             return Err(format!("layers lies between {} and {}", LAYERS.start(), LAYERS.end()));
+        }
+        if self.publishers.iter().any(|publisher| publisher.adapts && publisher.svc) {
+            return Err("adapts is for simulcast, or for a single layer; not for svc".into());
         }
         if self.nodes.is_empty() || self.publishers.is_empty() {
             return Err("a story needs a [[node]] and a [[publisher]]".into());

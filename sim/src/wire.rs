@@ -116,8 +116,9 @@ struct Lane {
 }
 
 impl Lane {
-    /// When a packet has been put on the wire that enters at `now` and takes so long; `None` if it
-    /// would have to wait longer than the queue.
+    /// When a packet has been put on the wire that enters at `now` and takes so long; `None` if the
+    /// queue has no room for it. Queues are so many bytes long: where they are full, small packets
+    /// get in, and large ones do not.
     fn take(&mut self, now: Duration, takes: Duration, queue: Duration) -> Option<Duration> {
         self.busy.retain(|(_, end)| *end + FORGOTTEN > now);
         let mut turn = now;
@@ -129,10 +130,10 @@ impl Lane {
             turn = turn.max(*end);
             place = index + 1;
         }
-        if turn - now > queue {
+        let end = turn + takes;
+        if turn > now && end - now > queue {
             return None;
         }
-        let end = turn + takes;
         match self.busy.get_mut(place.wrapping_sub(1)).filter(|before| before.1 == turn) {
             Some(before) => before.1 = end,
             None => self.busy.insert(place, (turn, end)),
@@ -208,8 +209,10 @@ mod tests {
             Way { rate: Some(982_400.0), queue: Duration::from_millis(35), ..Way::plain(DELAY) };
         let mut wire = wire(way, 1);
         let took = |fate: Option<Duration>| fate.map(|at| at.as_millis());
-        let fates: Vec<_> = (0..6).map(|_| took(wire.carry(Duration::ZERO, 1_200))).collect();
-        assert_eq!(fates, [Some(55), Some(65), Some(75), Some(85), None, None]);
+        let fates: Vec<_> = (0..5).map(|_| took(wire.carry(Duration::ZERO, 1_200))).collect();
+        assert_eq!(fates, [Some(55), Some(65), Some(75), None, None]);
+        assert_eq!(took(wire.carry(Duration::ZERO, 586)), Some(80), "there is room for half of it");
+        assert_eq!(took(wire.carry(Duration::ZERO, 586)), None);
         assert_eq!(took(wire.carry(Duration::from_millis(100), 1_200)), Some(155));
     }
 

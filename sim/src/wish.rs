@@ -39,7 +39,8 @@ impl Wish {
     /// A camera that films what is wished for.
     pub(crate) fn camera(self, start: Duration, seed: Seed) -> Camera {
         let video_kbps = if self.video == Video::None { 0 } else { VIDEO_KBPS };
-        Camera::new(Film { video_kbps, layers: 1, svc: false, audio: self.audio }, start, seed)
+        let film = Film { video_kbps, layers: 1, svc: false, audio: self.audio, adapts: false };
+        Camera::new(film, start, seed)
     }
 
     /// How str0m is configured for it.

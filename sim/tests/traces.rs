@@ -36,7 +36,7 @@ fn assert_kinds(trace: &str, http: &str) {
 
 #[test]
 fn in_memory_the_same_seed_gives_the_same_trace_and_another_one_another() {
-    for story in ["lossy-last-mile", "random-faults", "publisher-roams"] {
+    for story in ["lossy-last-mile", "random-faults", "publisher-roams", "uplink"] {
         let trace = in_memory(story, 7);
         assert_kinds(&trace, "http");
         assert_eq!(parting(&trace, &in_memory(story, 7)), None, "{story}");
@@ -47,7 +47,7 @@ fn in_memory_the_same_seed_gives_the_same_trace_and_another_one_another() {
 
 #[test]
 fn on_hosts_the_same_seed_gives_the_same_trace_and_another_one_another() {
-    for story in ["lossy-last-mile", "random-faults", "publisher-roams"] {
+    for story in ["lossy-last-mile", "random-faults", "publisher-roams", "uplink"] {
         let trace = on_hosts(story, 7);
         assert_kinds(&trace, "tcp");
         assert_eq!(parting(&trace, &on_hosts(story, 7)), None, "{story}");

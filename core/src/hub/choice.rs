@@ -15,7 +15,7 @@ pub(crate) struct Layer {
     pub(crate) height: Option<u16>,
     /// Bit/s up to and with each temporal layer; 0: unknown or absent.
     pub(crate) temporal: [u64; 4],
-    /// Whether packets came within the last second.
+    /// Whether it is being sent.
     pub(crate) is_live: bool,
 }
 
@@ -42,6 +42,9 @@ pub(crate) struct Situation<'a> {
     /// Whether it has ever been: else the estimate tells only what it carries at least, and a
     /// viewer without a choice keeps its picture.
     pub(crate) is_limited: bool,
+    /// Whether what the viewer gets has stopped while other layers go on: who sends it has too
+    /// little room. What is smallest comes soonest then, and is given up last.
+    pub(crate) is_stopped: bool,
     /// Whether the estimate was just confirmed by sending that much: nothing better has to wait.
     pub(crate) is_probed: bool,
 }
@@ -128,7 +131,11 @@ impl Choice {
             // What stopped it is gone: another way, of which nothing bad is known.
             State::Keyframes if !situation.is_limited => begin(situation, least),
             State::Keyframes => State::Keyframes,
-            State::Flowing(rank) => State::Flowing(self.keep_or_lower(now, situation, rank)),
+            State::Flowing(rank) => {
+                let smallest = (least.rank.0, ALL_TEMPORAL);
+                let rank = if situation.is_stopped { smallest } else { rank };
+                State::Flowing(self.keep_or_lower(now, situation, rank))
+            }
         };
         self.note_change(now, situation, kept);
         if let Some(rank) = self.raise(now, situation) {
@@ -197,7 +204,8 @@ impl Choice {
     fn raise(&mut self, now: Instant, situation: &Situation) -> Option<Rank> {
         let state = self.state;
         let enough = || better(situation, state).filter(|step| is_ample(situation, step));
-        let Some(best) = enough().last().filter(|_| !situation.is_congested) else {
+        let is_bad = situation.is_congested || situation.is_stopped;
+        let Some(best) = enough().last().filter(|_| !is_bad) else {
             self.rising = None;
             return None;
         };
@@ -296,6 +304,7 @@ mod tests {
         layers: Vec<Layer>,
         cap: Cap,
         is_congested: bool,
+        is_stopped: bool,
         target: Option<Target>,
         switches: usize,
         layer_switches: usize,
@@ -304,16 +313,33 @@ mod tests {
     impl Viewer {
         fn new(layers: &[Layer]) -> Self {
             let (choice, now, layers) = (Choice::default(), Instant::now(), layers.to_vec());
-            let (cap, is_congested) = (Cap::default(), false);
+            let (cap, is_congested, is_stopped) = (Cap::default(), false, false);
             let (target, switches, layer_switches) = (None, 0, 0);
-            Viewer { choice, now, layers, cap, is_congested, target, switches, layer_switches }
+            Viewer {
+                choice,
+                now,
+                layers,
+                cap,
+                is_congested,
+                is_stopped,
+                target,
+                switches,
+                layer_switches,
+            }
         }
 
         fn decide(&mut self, estimate: u64, is_probed: bool) -> Target {
             let (layers, cap, is_congested) = (&self.layers[..], self.cap, self.is_congested);
-            let is_limited = true;
-            let situation =
-                Situation { layers, estimate, cap, is_congested, is_limited, is_probed };
+            let (is_limited, is_stopped) = (true, self.is_stopped);
+            let situation = Situation {
+                layers,
+                estimate,
+                cap,
+                is_congested,
+                is_limited,
+                is_stopped,
+                is_probed,
+            };
             let target = self.choice.decide(self.now, &situation);
             let last = self.target.unwrap_or(target);
             self.switches += usize::from(last != target);
@@ -547,6 +573,17 @@ mod tests {
     }
 
     #[test]
+    fn who_gets_a_layer_that_stops_gets_the_smallest_one_and_better_ones_again_after_that() {
+        let mut viewer = Viewer::new(&SIMULCAST);
+        assert_eq!(viewer.after(0, 9_000_000), all(2));
+        (viewer.layers[2].is_live, viewer.is_stopped) = (false, true);
+        assert_eq!(viewer.after(5_000, 9_000_000), all(0), "its keyframe has not come yet");
+        viewer.is_stopped = false;
+        assert_eq!(viewer.after(500, 9_000_000), all(0));
+        assert_eq!(viewer.after(1_000, 9_000_000), all(1));
+    }
+
+    #[test]
     fn what_is_wanted_is_the_next_better_step_with_its_margin() {
         let mut viewer = Viewer::new(&SIMULCAST);
         for (estimate, wanted) in [
@@ -577,6 +614,7 @@ mod tests {
             cap,
             is_congested: false,
             is_limited: false,
+            is_stopped: false,
             is_probed: false,
         };
         let (mut choice, start) = (Choice::default(), Instant::now());

@@ -20,7 +20,7 @@ use crate::outbox::Outbox;
 pub(super) struct Crossing(BTreeMap<TrackId, Vec<CoreId>>);
 
 impl Crossing {
-    fn cores(&self, track: TrackId) -> &[CoreId] {
+    pub(super) fn cores(&self, track: TrackId) -> &[CoreId] {
         self.0.get(&track).map_or(&[], Vec::as_slice)
     }
 

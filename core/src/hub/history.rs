@@ -79,6 +79,11 @@ impl History {
         self.packets.range(place..).all(Option::is_some).then_some(first)
     }
 
+    /// Whether pictures since the latest keyframe may need this packet.
+    pub(crate) fn needs(&self, sequence: u64) -> bool {
+        self.keyframe.is_none_or(|(first, _)| first <= sequence)
+    }
+
     /// The latest packets, the last one first.
     pub(crate) fn latest(&self) -> impl Iterator<Item = &Packet> + Clone {
         self.packets.iter().rev().flatten()

@@ -88,13 +88,15 @@ struct Rung {
 fn rungs(
     road: &Road,
     now: Instant,
-    tracks: impl Iterator<Item = TrackId>,
+    tracks: impl Iterator<Item = TrackId> + Clone,
 ) -> ([Rung; limits::LAYERS], usize) {
     let mut all = [Rung::default(); limits::LAYERS];
     let mut count = 0;
+    let pace = road.pace(tracks.clone());
     for track in tracks {
         let first = count;
-        for (place, (spatial, layer)) in all[first..].iter_mut().zip(road.measured(now, track)) {
+        let measured = road.measured(now, track, pace);
+        for (place, (spatial, layer)) in all[first..].iter_mut().zip(measured) {
             *place = Rung { track, spatial, layer };
             count += 1;
         }
@@ -205,12 +207,14 @@ impl Hub {
         let Budget { line, videos, .. } = Budget::of(&mut member.session, now);
         let watch = &mut member.watches[sink.lane];
         let current = watch.current.and_then(|track| Some((track, self.road.history(track)?)));
+        let mut own = rungs[..count].iter().filter(|rung| watch.current == Some(rung.track));
         let situation = Situation {
             layers: &layers[..count],
             estimate: line.bitrate / videos,
             cap: watch.cap,
             is_congested: line.is_congested,
             is_limited: line.is_limited,
+            is_stopped: own.all(|rung| !rung.layer.is_live) && watch.current.is_some(),
             is_probed: false,
         };
         let target = watch.choice.decide(now, &situation);

@@ -18,7 +18,35 @@ pub(super) struct Meter {
     latest: [Option<Instant>; limits::LAYERS],
     /// The latest frame.
     frame: Frame,
+    /// When the latest packet of the frame before it came.
+    before: Option<Instant>,
     heights: Heights,
+}
+
+/// How a track goes on, all of its layers together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace {
+    /// When the latest packet came.
+    latest: Option<Instant>,
+    /// When the latest packet of a frame came that has a successor in its layer.
+    before: Option<Instant>,
+}
+
+impl Pace {
+    /// The same with one more layer.
+    pub(super) fn with(self, meter: &Meter) -> Pace {
+        let latest = self.latest.max(meter.latest());
+        Pace { latest, before: self.before.max(meter.before) }
+    }
+
+    /// Whether a layer is still sent whose latest packet came then. Where pictures are rare, one
+    /// layer's may be there and the next one's not yet: only what misses a whole frame stands still.
+    fn is_live(self, now: Instant, latest: Instant) -> bool {
+        let since = |at: Instant| now.saturating_duration_since(at);
+        let behind = self.before.map(|before| before.saturating_duration_since(latest));
+        self.latest.is_some_and(|latest| since(latest) < limits::METER.0)
+            && behind.is_none_or(|time| time < limits::LAYER_STILL)
+    }
 }
 
 /// One packet as a meter sees it.
@@ -53,6 +81,11 @@ impl Frame {
         Frame { timestamp, is_keyframe: begins_keyframe, follows_keyframe: self.is_keyframe }
     }
 
+    /// Whether a packet repairs a frame before it.
+    fn is_over(self, packet: &Measured) -> bool {
+        (1..LATE).contains(&self.timestamp.wrapping_sub(packet.timestamp))
+    }
+
     /// A keyframe now and then is an exception, after which a layer takes no more than before.
     fn counts(self) -> bool {
         !self.is_keyframe || self.follows_keyframe
@@ -61,14 +94,24 @@ impl Frame {
 
 /// Temporal layers that are told apart: no browser makes more.
 const TEMPORAL: usize = 4;
+/// How late repairs may come, in RTP time: a second of video.
+const LATE: u32 = 90_000;
 
 impl Meter {
     /// A packet came.
     pub(super) fn add(&mut self, now: Instant, packet: &Measured) {
-        self.frame = self.frame.next(packet);
-        let bytes = if self.frame.counts() { packet.bytes } else { 0 };
         let temporal = usize::from(packet.temporal).min(TEMPORAL - 1);
         let spatial = usize::from(packet.spatial).min(limits::LAYERS - 1);
+        // Whether a layer goes on, repairs do not tell: they come when it has been switched off.
+        let is_over = self.began.is_some() && self.frame.is_over(packet);
+        if !is_over {
+            if packet.timestamp != self.frame.timestamp {
+                self.before = self.latest();
+            }
+            self.frame = self.frame.next(packet);
+            self.latest[spatial] = self.latest[spatial].max(Some(now));
+        }
+        let bytes = if is_over || self.frame.counts() { packet.bytes } else { 0 };
         let (first, before) = self.began.unwrap_or((now, 0));
         let part = now.saturating_duration_since(first).as_micros() / part_length().as_micros();
         let part = (part as u64).max(before);
@@ -78,18 +121,24 @@ impl Meter {
         }
         self.parts[(part % count) as usize][spatial][temporal] += bytes;
         self.began = Some((first, part));
-        self.latest[spatial] = self.latest[spatial].max(Some(now));
         for (height, told) in self.heights.iter_mut().zip(packet.heights) {
             *height = told.or(*height);
         }
     }
 
+    /// When the latest packet came.
+    fn latest(&self) -> Option<Instant> {
+        self.latest.iter().copied().max().flatten()
+    }
+
     /// What was measured, by spatial layers that have ever come: each with all those below, since
-    /// it is nothing without them.
-    pub(super) fn layers(&self, now: Instant) -> impl Iterator<Item = (u8, Layer)> {
+    /// it is nothing without them. The track goes on at this pace.
+    pub(super) fn layers(&self, now: Instant, pace: Pace) -> impl Iterator<Item = (u8, Layer)> {
         let began = self.began.map_or(now, |(first, _)| first);
         let window = now.saturating_duration_since(began).clamp(part_length(), limits::METER.0);
         let mut bytes = [0; TEMPORAL];
+        let newest = self.latest().unwrap_or(now);
+        let goes_on = pace.is_live(now, newest);
         let seen = self.latest.iter().enumerate().filter_map(|(place, at)| Some((place, (*at)?)));
         seen.map(move |(spatial, latest)| {
             for (temporal, bytes) in bytes.iter_mut().enumerate() {
@@ -100,7 +149,7 @@ impl Meter {
                 below += bytes;
                 if bytes == 0 { 0 } else { rate(below, window) }
             });
-            let is_live = now.saturating_duration_since(latest) < limits::METER.0;
+            let is_live = goes_on && newest.saturating_duration_since(latest) < limits::METER.0;
             let (bitrate, height) = (rate(below, window), self.heights[spatial]);
             (spatial as u8, Layer { bitrate, height, temporal, is_live })
         })
@@ -120,8 +169,13 @@ fn rate(bytes: usize, time: Duration) -> u64 {
 mod tests {
     use super::*;
 
+    /// The pace of a track with this layer alone.
+    fn alone(meter: &Meter) -> Pace {
+        Pace::default().with(meter)
+    }
+
     fn only(meter: &Meter, now: Instant) -> Layer {
-        let layers: Vec<(u8, Layer)> = meter.layers(now).collect();
+        let layers: Vec<(u8, Layer)> = meter.layers(now, alone(meter)).collect();
         assert_eq!(layers.len(), 1);
         layers[0].1
     }
@@ -130,7 +184,7 @@ mod tests {
     fn it_measures_the_latest_second_by_temporal_layers() {
         let (mut meter, start) = (Meter::default(), Instant::now());
         let at = |ms| start + Duration::from_millis(ms);
-        assert_eq!(meter.layers(start).count(), 0);
+        assert_eq!(meter.layers(start, Pace::default()).count(), 0);
         for frame in 0..100 {
             let temporal = if frame % 2 == 0 { 0 } else { 2 };
             let bytes = if frame < 50 { 5_000 } else { 1_000 };
@@ -191,7 +245,8 @@ mod tests {
                 };
                 meter.add(at(u64::from(frame) * 50), &packet);
             }
-            let layers = meter.layers(at(u64::from(frame) * 50)).map(|(_, layer)| layer);
+            let now = at(u64::from(frame) * 50);
+            let layers = meter.layers(now, alone(&meter)).map(|(_, layer)| layer);
             let layers: Vec<Layer> = layers.collect();
             if [29, 59].contains(&frame) {
                 let heights: Vec<_> = layers.iter().filter_map(|layer| layer.height).collect();
@@ -208,6 +263,56 @@ mod tests {
             }
             let live: Vec<bool> = layers.iter().map(|layer| layer.is_live).collect();
             assert_eq!(live, [true, true, frame < 49], "{frame}");
+        }
+    }
+
+    /// Which layers of simulcast are live.
+    fn live<const N: usize>(meters: &[Meter; N], now: Instant) -> [bool; N] {
+        let pace = meters.iter().fold(Pace::default(), Pace::with);
+        meters.each_ref().map(|meter| meter.layers(now, pace).any(|(_, layer)| layer.is_live))
+    }
+
+    #[test]
+    fn a_layer_is_switched_off_when_it_misses_what_others_bring_whatever_repairs_come() {
+        let (mut meters, start) = ([Meter::default(), Meter::default()], Instant::now());
+        let mut dead_at = None;
+        for ms in 1..3_000 {
+            let now = start + Duration::from_millis(ms);
+            let frame = |ms: u64| Measured { timestamp: ms as u32 * 90, ..Measured::default() };
+            if ms % 33 == 0 {
+                meters[0].add(now, &frame(ms));
+            }
+            match ms {
+                ..1_000 if ms % 33 == 0 => meters[1].add(now, &frame(ms)),
+                1_000..1_500 if ms % 10 == 0 => meters[1].add(now, &frame(660)),
+                _ => {}
+            }
+            let [other, switched_off] = live(&meters, now);
+            assert!(other || ms < 33, "{ms}");
+            dead_at = dead_at.or((ms > 33 && !switched_off).then_some(ms));
+        }
+        assert!((1_290..1_370).contains(&dead_at.expect("it is noticed")), "{dead_at:?}");
+    }
+
+    #[test]
+    fn where_pictures_are_rare_no_layer_is_taken_for_switched_off() {
+        let start = Instant::now();
+        for between in [200, 400, 1_000, 3_000] {
+            let mut meters = [Meter::default(), Meter::default()];
+            for ms in 0..20_000 {
+                let now = start + Duration::from_millis(ms);
+                let layer = match ms % between {
+                    0 => Some(0),
+                    80 => Some(1),
+                    _ => None,
+                };
+                if let Some(layer) = layer {
+                    let timestamp = (ms / between) as u32 * 90_000 + 1;
+                    meters[layer].add(now, &Measured { timestamp, ..Measured::default() });
+                }
+                let [first, second] = live(&meters, now);
+                assert!(first == second || ms < 80, "{between}: {ms}");
+            }
         }
     }
 }

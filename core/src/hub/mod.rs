@@ -252,6 +252,11 @@ impl Hub {
                         self.road.arrived(track, packet);
                     }
                 }
+                SessionEvent::Lost { layer, sequence } => {
+                    if let Some(track) = member.layers.clone().nth(layer) {
+                        self.lost(track, sequence);
+                    }
+                }
                 SessionEvent::Clock { layer, clock } => {
                     if let Some(track) = member.layers.clone().nth(layer) {
                         self.road.tells_time(track, clock);

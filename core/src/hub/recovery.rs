@@ -23,6 +23,8 @@ pub(crate) struct Recovery {
     /// When a packet came out of order last.
     reordered: Option<Instant>,
     round_trip: RoundTrip,
+    /// The highest number that was asked for in vain.
+    lost: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,9 @@ impl Recovery {
             self.schedule.pop_first();
             let Some(missing) = self.missing.get_mut(&sequence) else { continue };
             if missing.over <= now {
+                if missing.asked.is_some() {
+                    self.lost = self.lost.max(Some(sequence));
+                }
                 self.missing.remove(&sequence);
                 continue;
             }
@@ -80,6 +85,11 @@ impl Recovery {
         }
         numbers[already..].sort_unstable();
         self.settle();
+    }
+
+    /// The highest number that was asked for in vain since this was asked last.
+    pub(crate) fn take_lost(&mut self) -> Option<u64> {
+        self.lost.take()
     }
 
     /// When [`Self::due`] is to be called next.
@@ -322,6 +332,20 @@ mod tests {
     }
 
     /// When it was seen to be missing, when it was asked for last, and how often.
+    #[test]
+    fn what_was_asked_for_in_vain_is_told_once() {
+        let (mut stream, age) = (Stream::begun(), limits::REPAIR_AGE.as_millis() as u64);
+        assert!(stream.arrived(0, 104));
+        for ms in 0..age {
+            stream.due(ms);
+            assert_eq!(stream.0.take_lost(), None, "{ms}");
+        }
+        assert!(stream.arrived(age, 103));
+        stream.due(age);
+        assert_eq!(stream.0.take_lost(), Some(102));
+        assert_eq!(stream.0.take_lost(), None);
+    }
+
     type Model = BTreeMap<u64, (u64, Option<u64>, u8)>;
 
     fn check_due(stream: &mut Stream, model: &mut Model, ms: u64) {

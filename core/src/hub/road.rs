@@ -15,7 +15,7 @@ use crate::hub::fanout::{Fanout, SinkId};
 use crate::hub::history::History;
 use crate::hub::holes::Holes;
 use crate::hub::keyframe::KeyframeWishes;
-use crate::hub::meter::{Measured, Meter};
+use crate::hub::meter::{Measured, Meter, Pace};
 use crate::hub::session::SessionEvent;
 use crate::hub::start::Starts;
 use crate::hub::streams::{Origin, Source, TrackId};
@@ -70,13 +70,20 @@ impl Road {
         self.histories.entry(track).or_default().set_clock(clock);
     }
 
-    /// What a layer takes at the moment, or each of the spatial layers that come as one.
+    /// How the track goes on that these are the layers of.
+    pub(super) fn pace(&self, layers: impl Iterator<Item = TrackId>) -> Pace {
+        layers.filter_map(|track| self.meters.get(&track)).fold(Pace::default(), Pace::with)
+    }
+
+    /// What a layer takes at the moment, or each of the spatial layers that come as one, of a track
+    /// that goes on so.
     pub(super) fn measured(
         &self,
         now: Instant,
         track: TrackId,
+        pace: Pace,
     ) -> impl Iterator<Item = (u8, Layer)> {
-        self.meters.get(&track).into_iter().flat_map(move |meter| meter.layers(now))
+        self.meters.get(&track).into_iter().flat_map(move |meter| meter.layers(now, pace))
     }
 
     /// What is kept of a track.
@@ -162,6 +169,17 @@ impl Hub {
         }
         while let Some(track) = self.road.wished.pop() {
             self.wish(now, track, events, out);
+        }
+    }
+
+    /// A packet of a track will not come any more, and pictures need it until the next keyframe.
+    /// Viewers would wait for three seconds before they ask.
+    pub(super) fn lost(&mut self, track: TrackId, sequence: u64) {
+        let is_needed = self.road.history(track).is_some_and(|history| history.needs(sequence));
+        let sinks = self.road.fanout.sinks(track);
+        let is_watched = !sinks.is_empty() || !self.crossing.cores(track).is_empty();
+        if is_needed && is_watched {
+            self.road.wish(track);
         }
     }
 

@@ -143,7 +143,8 @@ impl<'a> Conductor<'a> {
     fn publishers_parts(&mut self, near: IpAddr) -> Vec<Part> {
         let flags = self.flags;
         let streams = flags.publishers as usize;
-        let film = Film { video_kbps: flags.kbps, layers: 1, svc: false, audio: !flags.no_audio };
+        let (video_kbps, audio) = (flags.kbps, !flags.no_audio);
+        let film = Film { video_kbps, layers: 1, svc: false, audio, adapts: false };
         let token = flags.publish_token.as_ref().or(flags.token.as_ref());
         let part = |index: usize| {
             // Cameras are not synchronous.

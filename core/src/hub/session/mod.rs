@@ -69,6 +69,8 @@ pub(crate) enum SessionEvent {
     Connected,
     /// A packet arrived. Layers are counted through all tracks of the stream.
     Packet { layer: usize, packet: Packet },
+    /// A packet was asked for in vain, and will not come any more.
+    Lost { layer: usize, sequence: u64 },
     /// The peer says how the clocks of a layer are related.
     Clock { layer: usize, clock: SourceClock },
     /// The peer needs a keyframe of what it gets on this lane.
@@ -224,7 +226,7 @@ impl Session {
                 "the handshake made no keys that media can be sealed with",
             ));
         }
-        self.ask(now, out);
+        self.ask(now, events, out);
     }
 
     fn translate(&mut self, event: str0m::Event, events: &mut Vec<SessionEvent>) {

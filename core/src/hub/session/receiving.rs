@@ -157,14 +157,16 @@ impl Session {
     }
 
     /// Asks the peer for what is missing, if it is time to. str0m would do so within 33 ms.
-    pub(super) fn ask(&mut self, now: Instant, out: &mut Outbox) {
+    pub(super) fn ask(&mut self, now: Instant, events: &mut Vec<SessionEvent>, out: &mut Outbox) {
         let (Some(asker), Some(way)) = (&mut self.asker, sending::way(&self.route)) else { return };
-        for Receiver { ssrc, recovery, .. } in &mut self.receives {
+        for (layer, Receiver { ssrc, recovery, .. }) in self.receives.iter_mut().enumerate() {
             let (Some(ssrc), Some(recovery)) = (ssrc, recovery) else { continue };
             if recovery.deadline().is_some_and(|at| at <= now) {
                 self.missing.clear();
                 recovery.due(now, &mut self.missing);
                 asker.nack(**ssrc, &self.missing, &way, out);
+                let lost = recovery.take_lost();
+                events.extend(lost.map(|sequence| SessionEvent::Lost { layer, sequence }));
             }
             if let Some(at) = recovery.deadline() {
                 self.deadline = self.deadline.min(at.max(now + SHORTEST_SLEEP));

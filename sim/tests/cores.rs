@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use farcast_core::config::Access;
+use farcast_sim::memory;
+use farcast_sim::plan::Plan;
+use farcast_sim::story::Story;
+use farcast_sim::viewer::gaps;
 use farcast_sim::wish::{Video, Wish};
 use farcast_sim::world::{NodeIndex, PeerIndex, World};
 
@@ -72,5 +76,24 @@ fn when_the_publisher_comes_back_everybody_goes_on() {
             let packets = world.peer(*viewer).received().len() - before;
             assert!(packets >= 200, "seed {seed}: {packets} packets in two seconds");
         }
+    }
+}
+
+/// The longest time that somebody saw the same picture while publisher and viewers roamed.
+fn stood_still(seed: u64, cores: usize) -> Duration {
+    let story = Story::named("publisher-roams").expect("it comes with the program");
+    let mut plan = Plan::new(story, seed).expect("it can be");
+    plan.nodes.iter_mut().for_each(|node| node.config.cores = cores);
+    let told = memory::tell(&plan, false, &|_| {}).expect("it can be told");
+    let still = told.evidence.people.iter().flat_map(|one| gaps(&one.frames));
+    still.map(|(_, gap)| gap).max().expect("there are viewers")
+}
+
+#[test]
+fn whoever_roams_is_away_no_longer_than_on_one_core() {
+    for seed in 1..=4 {
+        let (one, four) = (stood_still(seed, 1), stood_still(seed, 4));
+        println!("seed {seed}: {one:?} on one core, {four:?} on four");
+        assert!(four <= one + Duration::from_millis(34), "seed {seed}: {four:?}, not {one:?}");
     }
 }

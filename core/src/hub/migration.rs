@@ -1,6 +1,7 @@
 //! Sessions live where the kernel delivers their peers' datagrams. All are made on the first core,
-//! beside the director, and move when a peer's check arrives elsewhere; what arrives on a wrong
-//! core all the same is passed on. It knows sessions as a whole, not what is in them.
+//! beside the director, and move when a peer's check arrives elsewhere; once media flows, they stay
+//! if they can, and what arrives on a wrong core is passed on. It knows sessions as a whole, not
+//! what is in them.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -227,12 +228,14 @@ impl Hub {
         if !session.authenticates(datagram.payload, &self.crypto) {
             return;
         }
-        if stray.at != self.core && session.is_drawn(now, &datagram) {
-            return self.emigrate(now, key, stray, out);
-        }
         // Its answer can leave from here only if no stream and no allocation of another core's
         // carries it.
-        if stray.at == self.core || datagram.carrier == Carrier::Udp {
+        let can_stay = datagram.carrier == Carrier::Udp;
+        let is_settled = session.is_connected() && can_stay;
+        if stray.at != self.core && !is_settled && session.is_drawn(now, &datagram) {
+            return self.emigrate(now, key, stray, out);
+        }
+        if stray.at == self.core || can_stay {
             let (place, core) = (Place::of(&datagram), self.core);
             if stray.at != core {
                 self.tell(stray.at, Between::Lives { place, core }, out);

@@ -331,7 +331,6 @@ mod tests {
         assert_eq!(stream.0.round_trip(), Duration::from_millis(90));
     }
 
-    /// When it was seen to be missing, when it was asked for last, and how often.
     #[test]
     fn what_was_asked_for_in_vain_is_told_once() {
         let (mut stream, age) = (Stream::begun(), limits::REPAIR_AGE.as_millis() as u64);
@@ -346,6 +345,7 @@ mod tests {
         assert_eq!(stream.0.take_lost(), None);
     }
 
+    /// When it was seen to be missing, when it was asked for last, and how often.
     type Model = BTreeMap<u64, (u64, Option<u64>, u8)>;
 
     fn check_due(stream: &mut Stream, model: &mut Model, ms: u64) {

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
 import { newPage, openChromium } from './support/browsers.js';
 import { cluster } from './support/nodes.js';
@@ -46,8 +47,10 @@ async function getsWhatItAsksFor(t, codec) {
     t.diagnostic(`${height} lines: ${gap} ms without a new picture at most`);
     assert.ok(gap < LONGEST_GAP_MS, `${gap} ms without a picture on the way to ${height} lines`);
   }
-  const quality = await player.page.evaluate(() => window.stream.quality);
-  assert.deepEqual(quality, { layer: 2, layers: 3, paused: false });
+  await until('the stream says what it gets', async () => {
+    const quality = await player.page.evaluate(() => window.stream.quality);
+    return isDeepStrictEqual(quality, { layer: 2, layers: 3, paused: false });
+  });
 }
 
 /** What a page of somebody else's does with the SDK. @param {string} url */

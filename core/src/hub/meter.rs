@@ -40,7 +40,8 @@ impl Pace {
     }
 
     /// Whether a layer is still sent whose latest packet came then. Where pictures are rare, one
-    /// layer's may be there and the next one's not yet: only what misses a whole frame stands still.
+    /// layer's may be there and the next one's not yet: only what misses a whole frame stands
+    /// still.
     fn is_live(self, now: Instant, latest: Instant) -> bool {
         let since = |at: Instant| now.saturating_duration_since(at);
         let behind = self.before.map(|before| before.saturating_duration_since(latest));

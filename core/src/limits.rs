@@ -195,6 +195,11 @@ pub const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 /// How long the base frame rate of a large picture is better than the full one of a smaller
 /// picture: a dip passes in this time, and changing the picture costs a keyframe.
 pub const BASE_AT_MOST: Duration = Duration::from_secs(2);
+/// How long video waits when its line seems to be full, until it is left out: a line that only
+/// faltered shows that within two or three reports of arrivals.
+pub const HELD: Duration = Duration::from_millis(300);
+/// Over how long it is then sent after all.
+pub const HELD_PACE: Duration = Duration::from_millis(40);
 /// Percent of the least layer's bit rate below which a viewer's picture cannot go on: estimates err
 /// by 20 %, and a late picture is better than none.
 pub const STARVED_PERCENT: u64 = 80;

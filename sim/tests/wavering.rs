@@ -43,17 +43,18 @@ fn seen(jitter_ms: &str, seed: u64) -> (usize, Duration) {
 
 #[test]
 fn a_line_that_wavers_is_not_taken_for_a_full_one() {
-    for seed in 1..=4 {
-        let (_, longest) = seen("40", seed);
-        assert!(longest < Duration::from_millis(200), "seed {seed}: {longest:?}");
+    for (jitter_ms, seed) in ["40", "60", "80"].into_iter().flat_map(|ms| [(ms, 1), (ms, 2)]) {
+        let (frames, longest) = seen(jitter_ms, seed);
+        let is_fluent = frames > 1_090 && longest < Duration::from_millis(200);
+        assert!(is_fluent, "{jitter_ms} ms, seed {seed}: {frames} frames, {longest:?}");
     }
 }
 
 #[test]
 fn who_was_taken_for_slow_gets_the_picture_back() {
     for seed in 1..=4 {
-        let (frames, longest) = seen("60", seed);
+        let (frames, longest) = seen("100", seed);
         assert!(longest < Duration::from_secs(8), "seed {seed}: {longest:?} without a picture");
-        assert!(frames > 700, "seed {seed}: {frames} frames");
+        assert!(frames > 600, "seed {seed}: {frames} frames");
     }
 }

@@ -65,6 +65,8 @@ pub(crate) struct Target {
 #[allow(missing_docs)]
 pub(crate) enum Mode {
     Flowing,
+    /// None for a moment: all wait, to be sent or left out.
+    Held,
     KeyframesOnly,
 }
 
@@ -94,6 +96,8 @@ enum State {
     Nothing,
     Keyframes,
     Flowing(Rank),
+    /// Since when. The line may have faltered only.
+    Held(Rank, Instant),
 }
 
 /// The latest step up that had to be undone.
@@ -125,8 +129,15 @@ impl Choice {
             return Target { layer: None, temporal: ALL_TEMPORAL, mode: Mode::Flowing };
         };
         let is_starved = self.is_starved(now, situation, least);
+        let is_cut = situation.is_limited && !fits(situation, &least);
+        let is_full = is_cut && situation.is_congested;
+        let has = |rank| step(situation, State::Flowing(rank)).is_some();
         let kept = match self.state {
-            _ if is_starved => State::Keyframes,
+            State::Flowing(rank) if is_full && has(rank) => State::Held(rank, now),
+            State::Held(rank, at) if is_cut && has(rank) && now - at < limits::HELD => self.state,
+            _ if is_full || is_starved => State::Keyframes,
+            State::Held(..) if is_cut => State::Keyframes,
+            State::Held(rank, _) => State::Flowing(self.keep_or_lower(now, situation, rank)),
             State::Nothing => begin(situation, least),
             // What stopped it is gone: another way, of which nothing bad is known.
             State::Keyframes if !situation.is_limited => begin(situation, least),
@@ -141,13 +152,16 @@ impl Choice {
         if let Some(rank) = self.raise(now, situation) {
             (self.state, self.raised, self.rising) = (State::Flowing(rank), Some(now), None);
         }
-        let is_makeshift = self.present(situation).is_some_and(|step| step.is_makeshift);
+        let is_makeshift = step(situation, self.state).is_some_and(|step| step.is_makeshift);
         self.base_since = is_makeshift.then(|| self.base_since.unwrap_or(now));
         let next = better(situation, self.state).next().filter(|_| !self.has_to_wait(now));
         self.wanted = next.map(|step| ample(step.bitrate));
         match self.state {
             State::Flowing((layer, temporal)) => {
                 Target { layer: Some(layer), temporal, mode: Mode::Flowing }
+            }
+            State::Held((layer, temporal), _) => {
+                Target { layer: Some(layer), temporal, mode: Mode::Held }
             }
             _ => Target { layer: Some(least.rank.0), temporal: 0, mode: Mode::KeyframesOnly },
         }
@@ -159,18 +173,12 @@ impl Choice {
         self.wanted
     }
 
-    /// The present step, unless it is gone or not allowed any more.
-    fn present(&self, situation: &Situation) -> Option<Step> {
-        steps(situation).find(|step| self.state == State::Flowing(step.rank))
-    }
-
-    /// Whether not even the least step can go on.
+    /// Whether not even the least step can go on, and could not for a while.
     fn is_starved(&mut self, now: Instant, situation: &Situation, least: Step) -> bool {
         let needed = least.bitrate.saturating_mul(limits::STARVED_PERCENT) / 100;
         let is_low = situation.is_limited && situation.estimate < needed;
         self.starved_since = is_low.then(|| self.starved_since.unwrap_or(now));
-        let is_cut = situation.is_limited && situation.is_congested && !fits(situation, &least);
-        is_cut || self.starved_since.is_some_and(|since| now - since >= limits::STARVED_AFTER)
+        self.starved_since.is_some_and(|since| now - since >= limits::STARVED_AFTER)
     }
 
     /// The present step if it goes on, else the best below it; the least one always does.
@@ -190,21 +198,29 @@ impl Choice {
         if kept == self.state {
             return;
         }
-        let is_lost = self.present(situation).is_some_and(|step| !fits(situation, &step));
+        let before = std::mem::replace(&mut self.state, kept);
+        self.rising = None;
+        let is_lost = match (before, kept) {
+            // Nothing is lost yet, or after all.
+            (_, State::Held(..)) | (State::Held(..), State::Flowing(_)) => return,
+            (State::Held(..), _) => true,
+            _ => step(situation, before).is_some_and(|step| !fits(situation, &step)),
+        };
         let is_fresh = self.raised.is_some_and(|at| now - at <= limits::UNDONE_WITHIN);
         if is_lost && is_fresh {
             let recent = self.mistake.filter(|m| now - m.at <= m.wait + limits::FORGIVEN_AFTER);
             let wait = recent.map_or(limits::UP_PAUSE.0, |m| m.wait * 2);
             self.mistake = Some(Mistake { at: now, wait: wait.min(limits::UP_PAUSE.1) });
         }
-        (self.state, self.raised, self.rising) = (kept, None, None);
+        self.raised = None;
     }
 
     /// The better step that it is time for.
     fn raise(&mut self, now: Instant, situation: &Situation) -> Option<Rank> {
         let state = self.state;
         let enough = || better(situation, state).filter(|step| is_ample(situation, step));
-        let is_bad = situation.is_congested || situation.is_stopped;
+        let is_held = matches!(state, State::Held(..));
+        let is_bad = situation.is_congested || situation.is_stopped || is_held;
         let Some(best) = enough().last().filter(|_| !is_bad) else {
             self.rising = None;
             return None;
@@ -231,6 +247,11 @@ impl Choice {
 fn begin(situation: &Situation, least: Step) -> State {
     let best = better(situation, State::Nothing).filter(|step| is_ample(situation, step));
     State::Flowing(best.last().unwrap_or(least).rank)
+}
+
+/// The step that a viewer has, unless it is gone or not allowed any more.
+fn step(situation: &Situation, state: State) -> Option<Step> {
+    steps(situation).find(|step| state == State::Flowing(step.rank))
 }
 
 /// The steps that a viewer can be raised to, from low to high.
@@ -372,6 +393,10 @@ mod tests {
         Target { layer: Some(layer), temporal, mode: Mode::Flowing }
     }
 
+    fn held(layer: usize, temporal: u8) -> Target {
+        Target { layer: Some(layer), temporal, mode: Mode::Held }
+    }
+
     fn keyframes(layer: usize) -> Target {
         Target { layer: Some(layer), temporal: 0, mode: Mode::KeyframesOnly }
     }
@@ -495,10 +520,28 @@ mod tests {
         assert_eq!(viewer.after(1_000, 300_000), some(0, 0));
         viewer.is_congested = true;
         assert_eq!(viewer.after(10_000, 900_000), some(0, 0));
-        assert_eq!(viewer.after(0, 240_000), keyframes(0));
+        assert_eq!(viewer.after(0, 240_000), held(0, 0));
+        assert_eq!(viewer.after(250, 240_000), held(0, 0));
+        assert_eq!(viewer.after(50, 240_000), keyframes(0));
         assert_eq!(viewer.after(10_000, 900_000), keyframes(0));
         viewer.is_congested = false;
         assert_eq!(viewer.takes(all(0), 900_000), 1_000);
+    }
+
+    #[test]
+    fn what_was_held_goes_on_if_its_line_was_not_full() {
+        let mut viewer = Viewer::new(&[layer(200_000, 360, [0; 4])]);
+        assert_eq!(viewer.after(1_000, 300_000), all(0));
+        viewer.is_congested = true;
+        assert_eq!(viewer.after(0, 50_000), held(0, ALL_TEMPORAL));
+        viewer.is_congested = false;
+        assert_eq!(viewer.after(100, 50_000), held(0, ALL_TEMPORAL));
+        assert_eq!(viewer.choice.mistake.map(|mistake| mistake.at), None);
+        assert_eq!(viewer.after(100, 300_000), all(0));
+        viewer.is_congested = true;
+        assert_eq!(viewer.after(0, 50_000), held(0, ALL_TEMPORAL));
+        (viewer.is_congested, viewer.layers[0].is_live) = (false, false);
+        assert_eq!(viewer.after(0, 50_000).layer, None);
     }
 
     #[test]
@@ -678,9 +721,11 @@ mod tests {
                 assert!(is_least || viewer.cap.layer.is_none_or(|most| index <= most));
                 let step = layer.temporal.get(usize::from(target.temporal));
                 let bitrate = step.copied().unwrap_or(layer.bitrate);
-                assert!(bitrate <= estimate || is_least && target.temporal == 0);
-                assert!(target.mode == Mode::Flowing || is_least);
-                assert!(viewer.choice.wanted().is_none_or(|wanted| wanted > bitrate));
+                let fits = bitrate <= estimate || is_least && target.temporal == 0;
+                assert!(fits || target.mode == Mode::Held);
+                assert!(target.mode != Mode::KeyframesOnly || is_least);
+                let more = viewer.choice.wanted().is_none_or(|wanted| wanted > bitrate);
+                assert!(more || target.mode == Mode::Held);
             }
         }
     }

@@ -41,7 +41,8 @@ impl Hub {
             }
         }
         self.road.feedback = wishes;
-        if member.session.line(now).is_some_and(|line| line.is_congested) {
+        let is_held = (0..member.watches.len()).any(|lane| member.session.is_held(lane));
+        if is_held || member.session.line(now).is_some_and(|line| line.is_congested) {
             self.timers.hasten(Timer::Choose(key), now);
         }
         if repaired > 0 {

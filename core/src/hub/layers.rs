@@ -220,8 +220,9 @@ impl Hub {
         let target = watch.choice.decide(now, &situation);
         let is_paused = target.mode == Mode::KeyframesOnly;
         watch.quality = target.layer.map(|layer| Quality { layer, layers: count, is_paused });
-        watch.stock = watch.stock.take().filter(|_| is_paused).or_else(|| {
-            let (track, history) = current.filter(|_| is_paused)?;
+        let is_still = target.mode != Mode::Flowing;
+        watch.stock = watch.stock.take().filter(|_| is_still).or_else(|| {
+            let (track, history) = current.filter(|_| is_still)?;
             Some((track, history.latest().take(limits::STOCK).cloned().collect()))
         });
         let trickle = line.bitrate / videos * limits::TRICKLE_PERCENT / 100;
@@ -232,6 +233,10 @@ impl Hub {
         let spatial = chosen.filter(|_| may_lack).map_or(ALL_SPATIAL, |rung| rung.spatial);
         let share = Share { temporal: target.temporal, spatial, keyframes_only: is_paused };
         member.session.set_share(sink.lane, share, rate);
+        member.session.hold(now, sink.lane, target.mode == Mode::Held);
+        if member.session.is_due(sink.lane) {
+            self.timers.hasten(Timer::Pace(sink.session), now);
+        }
         chosen.map(|rung| rung.track)
     }
 

@@ -18,7 +18,8 @@ impl Hub {
         let Some(member) = self.sessions.get_mut(key) else { return };
         let (mut packets, mut bytes, mut waits) = (0, 0, false);
         for (lane, watch) in member.watches.iter().enumerate() {
-            let Some(next) = member.session.waits(lane) else { continue };
+            let next = member.session.waits(lane).filter(|_| member.session.is_due(lane));
+            let Some(next) = next else { continue };
             let Some(track) = watch.current() else { continue };
             let Some(history) = self.road.history(track) else { continue };
             let begin = match member.session.trickles(lane) {
@@ -38,11 +39,12 @@ impl Hub {
         }
     }
 
-    /// Sends at once whatever waits for a sink.
+    /// Sends at once whatever waits for a sink, unless it is held: then it is not sent at all.
     pub(super) fn release(&mut self, now: Instant, sink: SinkId, out: &mut Outbox) {
         let member = &mut self.sessions[sink.session];
         let Some(next) = member.session.waits(sink.lane) else { return };
         let track = member.watches.get(sink.lane).and_then(Watch::current);
+        let track = track.filter(|_| !member.session.is_held(sink.lane));
         let history = track.and_then(|track| Some((track, self.road.history(track)?)));
         member.session.release(sink.lane);
         if let Some((track, history)) = history {

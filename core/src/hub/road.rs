@@ -252,7 +252,7 @@ impl Hub {
                     bytes += packet.payload.len() as u64;
                 }
             }
-            if member.session.waits(sink.lane).is_some() {
+            if member.session.is_due(sink.lane) {
                 self.timers.hasten(Timer::Pace(sink.session), now + limits::PACE_STEP);
             }
             if member.session.wishes_keyframe(now, sink.lane) {

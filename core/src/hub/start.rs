@@ -96,6 +96,9 @@ impl Hub {
     ) {
         let Some(start) = self.road.starts.under_way.get(&(sink, track)).copied() else { return };
         let Some(member) = self.sessions.get_mut(sink.session) else { return };
+        if member.session.is_held(sink.lane) {
+            return self.timers.set(Timer::CatchUp(sink, track), now + limits::CATCH_UP_STEP);
+        }
         let (mut next, mut sent, mut frame) = (start.next, 0, None);
         let (mut forwarded, mut bytes) = (0, 0);
         let packets = self.road.history(track).map(|history| history.since(start.next));

@@ -5,6 +5,7 @@
 mod acked;
 mod clock;
 mod delay;
+mod doubt;
 mod loss;
 mod probe;
 mod rate;
@@ -22,6 +23,7 @@ use crate::limits::{ARRIVAL_RUN_MICROS, ESTIMATE_LEAST, ESTIMATE_MOST};
 use acked::Acked;
 use clock::Clock;
 use delay::Delay;
+use doubt::Doubt;
 use loss::Loss;
 use probe::Probes;
 use rate::Rate;
@@ -47,12 +49,17 @@ const BUSY_BYTES: u64 = 3_000;
 /// microseconds: a bit more than a frame lasts at 30 per second.
 const LASTING: i64 = 60_000;
 /// The newest packet has to have waited for so many microseconds before a queue counts as one, and
-/// for twice the usual time before what will wait behind it is foretold.
+/// for twice the usual time: up to so much where it trends, or before what will wait behind it is
+/// foretold.
 const SURE: i64 = 25_000;
+const SURE_MOST: i64 = 40_000;
 /// A queue that is foretold to grow to this much, and by so much more than it was for the newest
 /// packet, is overuse, in microseconds. Frames that meet no full line make less of it.
 const QUEUE: i64 = 80_000;
 const QUEUE_GROWTH: i64 = 40_000;
+/// Before a cut, the sending rate of so many microseconds counts: about as long as it takes to
+/// notice overuse, and some frames.
+const LEFT: i64 = 300_000;
 /// Silence of so many microseconds beside a round trip means that the line takes less: twice the
 /// longest interval between reports that Chromium has (250 ms).
 const SILENCE: i64 = 500_000;
@@ -78,6 +85,8 @@ pub struct Estimator {
     congested: bool,
     /// Whether the line has shown what it takes at most.
     limited: bool,
+    /// Whether the latest overuse was one is in doubt; and what is true if it was not.
+    doubt: Option<(Doubt, Rate, bool)>,
 }
 
 /// The newest packet of a report.
@@ -105,6 +114,7 @@ impl Estimator {
             unheard: None,
             congested: false,
             limited: false,
+            doubt: None,
         }
     }
 
@@ -178,6 +188,7 @@ impl Estimator {
     pub(crate) fn tick(&mut self, now: Instant) {
         let now = self.micros(now);
         if self.unheard.is_some_and(|since| now - since >= SILENCE + self.trip) {
+            self.doubt(now, (self.rate.clone(), self.limited));
             self.rate.halve();
             self.probes.cut(now);
             (self.congested, self.limited) = (true, true);
@@ -218,6 +229,9 @@ impl Estimator {
         });
         self.probes.arrived(&packet, at);
         self.delay.arrival(packet.at, at);
+        if let Some((doubt, ..)) = &mut self.doubt {
+            doubt.arrival((packet.at, at), self.delay.queued(), packet.bytes);
+        }
         self.acked.arrival(at, packet.bytes);
         self.trend.arrival(packet.at, at);
         Some(Newest { sequence, sent: packet.at })
@@ -236,9 +250,10 @@ impl Estimator {
         let line = self.takes(BUSY.1);
         let lasts = last - self.delay.busy() >= LASTING;
         // A line that wavers trends as well, by a little.
-        let is_long = self.delay.queued() >= SURE;
+        let is_long = self.delay.queued() >= SURE.max((2 * self.delay.usual()).min(SURE_MOST));
         let over = self.trend.usage() == Usage::Over && lasts && is_long;
         self.congested = over || self.fills(now, newest);
+        self.settle(now);
         let usage = match (self.congested, self.trend.usage()) {
             (true, _) => Usage::Over,
             (false, Usage::Under) => Usage::Under,
@@ -247,10 +262,33 @@ impl Estimator {
             (false, _) => Usage::Normal,
         };
         self.rate.update(now, usage, self.acked.rate(last - ACKED, 0), self.trip);
+        let before = (self.rate.clone(), self.limited);
         if self.congested && line.is_some_and(|line| self.rate.overuse(line)) {
+            self.doubt(now, before);
             self.probes.cut(now);
             self.trend.restart();
         }
+    }
+
+    /// The estimate was cut, perhaps without need.
+    fn doubt(&mut self, now: i64, (rate, limited): (Rate, bool)) {
+        if self.doubt.is_none() {
+            let left = self.sent.rate(now, LEFT);
+            let arrived = self.acked.rate(self.acked.last() - ACKED, 0).unwrap_or(0.0);
+            let newest = (self.delay.queued(), self.acked.last());
+            let doubt = Doubt::new(now, left.max(arrived), self.delay.usual(), newest);
+            self.doubt = Some((doubt, rate, limited));
+        }
+    }
+
+    /// Takes a cut back that was a mistake.
+    fn settle(&mut self, now: i64) {
+        let Some((doubt, rate, limited)) = &self.doubt else { return };
+        let Some(was_mistake) = doubt.verdict(now) else { return };
+        if was_mistake && !self.congested && !self.loss.is_many() {
+            (self.rate, self.limited) = (rate.clone(), *limited);
+        }
+        self.doubt = None;
     }
 
     /// Whether what left while the newest packet waited makes the queue grow much, at the rate at

@@ -37,7 +37,7 @@ enum State {
 }
 
 /// The controller.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Rate {
     /// In bits per second.
     bitrate: f64,

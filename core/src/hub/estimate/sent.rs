@@ -97,6 +97,14 @@ impl Sent {
         Some(slot.probe)
     }
 
+    /// How many bits per second left in the latest `window` microseconds.
+    pub(super) fn rate(&self, now: i64, window: i64) -> f64 {
+        let latest = (1..=self.held).map(|age| self.ring[index(self.next.wrapping_sub(age))]);
+        let of_window = latest.take_while(|slot| whole(now, slot.at) > now - window);
+        let bytes: u64 = of_window.map(|slot| u64::from(slot.bytes)).sum();
+        bytes as f64 * 8e6 / window as f64
+    }
+
     /// How many bytes left after the packet `sequence` and until `until` (in microseconds).
     pub(super) fn behind(&self, now: i64, sequence: u16, until: i64) -> u32 {
         let Some(age) = self.age(sequence) else { return 0 };

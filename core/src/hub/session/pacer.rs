@@ -27,6 +27,10 @@ pub(super) struct Pacer {
     free_at: Option<Instant>,
     /// What one packet may take at most, or the last one would come too late.
     longest: Duration,
+    /// Whether everything waits.
+    held: bool,
+    /// When it was let go last.
+    let_go: Option<Instant>,
 }
 
 impl Default for Pacer {
@@ -40,6 +44,8 @@ impl Default for Pacer {
             rate: None,
             free_at: None,
             longest,
+            held: false,
+            let_go: None,
         }
     }
 }
@@ -55,6 +61,14 @@ impl Pacer {
         self.rate = rate;
     }
 
+    /// Everything waits, or goes on.
+    pub(super) fn hold(&mut self, now: Instant, held: bool) {
+        if self.held && !held {
+            self.let_go = Some(now);
+        }
+        self.held = held;
+    }
+
     /// Whether a packet that has just come may go on now; else it waits, and all that follow.
     fn takes(&mut self, now: Instant, track: SourceTrack, packet: &Packet) -> bool {
         if let Some(next) = self.next {
@@ -66,6 +80,7 @@ impl Pacer {
             return true;
         }
         let goes = match self.rate {
+            _ if self.held => false,
             Some(_) => self.is_free(now),
             None => {
                 if self.began.is_none_or(|began| now >= began + limits::PACE) {
@@ -106,7 +121,11 @@ impl Pacer {
     fn share(&mut self, now: Instant, waiting: usize, oldest: Instant) -> usize {
         let slowest = (oldest + limits::TRICKLE).saturating_duration_since(now);
         self.longest = slowest / u32::try_from(waiting).unwrap_or(u32::MAX).max(1);
-        let left = (oldest + limits::PACE).saturating_duration_since(now);
+        let due = match self.let_go.filter(|at| *at > oldest) {
+            Some(at) => at + limits::HELD_PACE,
+            None => oldest + limits::PACE,
+        };
+        let left = due.saturating_duration_since(now);
         let steps = left.as_micros() / limits::PACE_STEP.as_micros();
         waiting.div_ceil(steps.max(1) as usize)
     }
@@ -166,6 +185,23 @@ impl Session {
         }
         self.sends[lane].pacer.next = None;
         *sent
+    }
+
+    /// The video of a lane waits, or goes on.
+    pub(crate) fn hold(&mut self, now: Instant, lane: usize, held: bool) {
+        if let Some(sender) = self.sends.get_mut(lane) {
+            sender.pacer.hold(now, held);
+        }
+    }
+
+    /// Whether packets wait for a lane's turn, which comes.
+    pub(crate) fn is_due(&self, lane: usize) -> bool {
+        self.waits(lane).is_some() && !self.is_held(lane)
+    }
+
+    /// Whether the video of a lane waits until it is let go.
+    pub(crate) fn is_held(&self, lane: usize) -> bool {
+        self.sends.get(lane).is_some_and(|sender| sender.pacer.held)
     }
 
     /// Nothing waits for a lane any more.

@@ -111,6 +111,22 @@ fn much_jitter_is_no_overuse() {
 }
 
 #[test]
+fn a_line_that_falters_keeps_its_estimate() {
+    for stall in [60, 100, 150, 250, 400] {
+        for (trip, seed) in [20, 60, 100].into_iter().flat_map(|trip| [(trip, 1), (trip, 2)]) {
+            let mut sim = Sim::new(Line::new(6_000_000, trip), App::Fixed(2_500_000), seed);
+            sim.run(5_000);
+            let before = sim.estimator.bitrate();
+            sim.last_arrival = sim.now + trip * 500 + stall * 1_000;
+            let (least, _) = sim.run(stall + 2 * trip + 200);
+            let after = sim.estimator.bitrate();
+            println!("{stall} ms, {trip}, {seed}: {before}, at least {least}, {after}");
+            assert!(after * 100 >= before * 95, "{stall} ms: {before}, {least}, {after}");
+        }
+    }
+}
+
+#[test]
 fn small_flows_keep_their_estimate() {
     let mut sim = Sim::new(Line::new(10_000_000, 60), App::Fixed(300_000), 1);
     let (least, most) = sim.run(60_000);

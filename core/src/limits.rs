@@ -154,6 +154,9 @@ pub const QUIET_JITTER: Duration = Duration::from_millis(8);
 pub const PLAYOUT_MARGIN: Duration = Duration::from_millis(40);
 /// How long frames may wait at most: older ones nobody wants to act on.
 pub const PLAYOUT: Duration = Duration::from_secs(1);
+/// How often a request is sent at once: one that is lost costs a round trip, of which there is time
+/// for two or three.
+pub const NACK_COPIES: usize = 2;
 /// How often one packet is asked for (libwebrtc does so as well).
 pub const NACK_TRIES: u8 = 10;
 /// Packets that are asked for at a time: at worst each needs a pair of its own.

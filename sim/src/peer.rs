@@ -2,6 +2,7 @@
 //! knows no network; a world carries its datagrams.
 
 mod film;
+mod missing;
 mod received;
 mod uplink;
 mod ways;
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use farcast_core::hub::session::keys;
 use farcast_core::seed::Seed;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 
@@ -24,6 +26,7 @@ use crate::camera::{Camera, Stamp};
 use crate::handshake::Dtls;
 use crate::wish::{Video, Wish};
 use film::{rid, simulcast};
+use missing::Missing;
 use uplink::Uplink;
 
 /// Where a track's numbers start: the peer's own session counts rollovers from 0 on.
@@ -44,6 +47,7 @@ pub struct Peer {
     pending: Option<SdpPendingOffer>,
     deadline: Instant,
     uplink: Uplink,
+    missing: Missing,
     connected: bool,
     closed: bool,
     tracks: Vec<Track>,
@@ -95,6 +99,7 @@ impl Peer {
         let Birth { now, start, address, mut seed, dtls, mut camera } = birth;
         fastrand::seed(seed.bits());
         let (provider, certificate) = dtls.provider();
+        let provider = keys::listening(&provider);
         let mut config = wish.config().set_crypto_provider(provider).set_dtls_cert(certificate);
         if let Some(camera) = camera.as_mut().filter(|camera| camera.adapts()) {
             config = uplink::watched(config, camera);
@@ -121,6 +126,7 @@ impl Peer {
             pending: Some(pending),
             deadline: now,
             uplink: Uplink::new(now),
+            missing: Missing::default(),
             connected: false,
             closed: false,
             tracks,
@@ -229,9 +235,10 @@ impl Peer {
 
     /// When it wants to hear of the time.
     pub fn deadline(&self) -> Instant {
+        let own = self.missing.deadline().map_or(self.deadline, |at| at.min(self.deadline));
         let camera = self.camera.as_ref().filter(|_| self.connected && !self.closed);
-        let Some(shot) = camera.map(Camera::deadline) else { return self.deadline };
-        self.start.checked_add(shot).map_or(self.deadline, |at| at.min(self.deadline))
+        let Some(shot) = camera.map(Camera::deadline) else { return own };
+        self.start.checked_add(shot).map_or(own, |at| at.min(own))
     }
 
     /// Lets time pass.
@@ -298,6 +305,7 @@ impl Peer {
                     break;
                 }
                 Ok(Output::Transmit(transmit)) => {
+                    self.missing.note_path(&transmit);
                     let sent = (transmit.destination, transmit.contents.to_vec());
                     match transmit.proto {
                         _ if self.relayed == Some(transmit.source) => self.to_relay.push_back(sent),
@@ -313,6 +321,8 @@ impl Peer {
                 }
             }
         }
+        self.take_keys();
+        self.ask(now);
     }
 
     fn note(&mut self, now: Instant, event: Event) {
@@ -328,7 +338,10 @@ impl Peer {
                 self.camera.iter_mut().for_each(|camera| camera.want_keyframe(layer));
             }
             Event::PeerStats(stats) => self.afford(&stats),
-            Event::RtpPacket(packet) => self.take(now, &packet),
+            Event::RtpPacket(packet) => {
+                self.arrived(now, &packet);
+                self.take(now, &packet);
+            }
             _ => {}
         }
     }

@@ -79,7 +79,6 @@ fn what_both_lines_lose_comes_back_within_a_round_trip_or_two() {
     let two = within(&all, PATH + JITTER + ROUND_TRIP * 2 + Duration::from_millis(45));
     println!("within a round trip {one:.4}, within two {two:.4}, of {} frames", all.len());
     assert!(all.len() > 14_000, "{} frames", all.len());
-    // str0m, which plays the viewer, asks within 33 ms only.
-    assert!(one > 0.9, "{one}");
+    assert!(one > 0.94, "{one}");
     assert!(two > 0.99, "{two}");
 }

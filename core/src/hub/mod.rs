@@ -24,7 +24,7 @@ mod pacing;
 mod pipes;
 mod probe;
 mod reception;
-mod recovery;
+pub mod recovery;
 mod relayed;
 mod road;
 pub mod session;

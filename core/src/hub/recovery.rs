@@ -12,7 +12,7 @@ mod round_trip;
 
 /// What one stream misses.
 #[derive(Debug, Default)]
-pub(crate) struct Recovery {
+pub struct Recovery {
     /// One above the highest number that arrived; `None`: nothing arrived.
     end: Option<u64>,
     missing: BTreeMap<u64, Missing>,
@@ -42,7 +42,7 @@ struct Missing {
 impl Recovery {
     /// A packet arrived, be it the original or a repair. `false`: it was there already, or is not
     /// wanted any more.
-    pub(crate) fn arrived(&mut self, now: Instant, sequence: u64) -> bool {
+    pub fn arrived(&mut self, now: Instant, sequence: u64) -> bool {
         let end = match self.end {
             Some(end) if sequence < end => return self.fill(now, sequence),
             Some(end) if sequence - end <= limits::MISSING_JUMP => end,
@@ -62,7 +62,7 @@ impl Recovery {
     /// Appends the numbers that are to be asked for now, ascending, at most
     /// [`limits::NACKS_AT_ONCE`]; they count as asked for. If there are more, the deadline is over
     /// still.
-    pub(crate) fn due(&mut self, now: Instant, numbers: &mut Vec<u64>) {
+    pub fn due(&mut self, now: Instant, numbers: &mut Vec<u64>) {
         let already = numbers.len();
         let retry = self.round_trip.retry_after();
         while numbers.len() - already < limits::NACKS_AT_ONCE {
@@ -88,17 +88,17 @@ impl Recovery {
     }
 
     /// The highest number that was asked for in vain since this was asked last.
-    pub(crate) fn take_lost(&mut self) -> Option<u64> {
+    pub fn take_lost(&mut self) -> Option<u64> {
         self.lost.take()
     }
 
     /// When [`Self::due`] is to be called next.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
     /// The source paused or jumped: what is missing below this number is not wanted any more.
-    pub(crate) fn forget_below(&mut self, sequence: u64) {
+    pub fn forget_below(&mut self, sequence: u64) {
         self.end = self.end.map(|end| end.max(sequence));
         while self.missing.first_key_value().is_some_and(|(first, _)| *first < sequence) {
             self.drop_first();

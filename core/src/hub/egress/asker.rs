@@ -21,11 +21,11 @@ impl Asker {
         Some(Asker { sealer, ssrc })
     }
 
-    /// Asks for packets of the stream `media`, in rising order. Twice, since a request that is lost
-    /// costs a round trip, of which there is time for two or three; who gets both sends once.
-    pub fn nack(&mut self, media: u32, lost: &[u64], way: &Way, out: &mut Outbox) {
+    /// Asks for packets of the stream `media`, in rising order, so many times; who gets all of it
+    /// sends once.
+    pub fn nack(&mut self, media: u32, lost: &[u64], times: usize, way: &Way, out: &mut Outbox) {
         let Asker { sealer, ssrc } = self;
-        for _ in 0..2 {
+        for _ in 0..times {
             let lost = lost.iter().map(|sequence| *sequence as u16);
             out.compose(way, |slab| {
                 seal_control(sealer, slab, |slab| write::nack(slab, *ssrc, media, lost))

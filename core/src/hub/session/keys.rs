@@ -22,13 +22,13 @@ thread_local! {
 }
 
 /// What the session that was drained last has exported, once.
-pub(super) fn take() -> Option<Exported> {
+pub fn take() -> Option<Exported> {
     EXPORTED.take()
 }
 
 /// The same cryptography, whose handshakes are listened to. Providers live as long as the process,
 /// and so does the listener.
-pub(super) fn listening(provider: &CryptoProvider) -> Arc<CryptoProvider> {
+pub fn listening(provider: &CryptoProvider) -> Arc<CryptoProvider> {
     let listener: &'static Listener = Box::leak(Box::new(Listener(provider.dtls_provider)));
     Arc::new(CryptoProvider {
         srtp_provider: provider.srtp_provider,

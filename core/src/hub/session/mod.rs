@@ -7,7 +7,7 @@ pub mod crypto;
 pub(crate) mod entropy;
 pub(crate) mod filter;
 mod handshake;
-mod keys;
+pub mod keys;
 pub(crate) mod negotiate;
 mod pacer;
 pub mod path;

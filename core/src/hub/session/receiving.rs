@@ -164,7 +164,7 @@ impl Session {
             if recovery.deadline().is_some_and(|at| at <= now) {
                 self.missing.clear();
                 recovery.due(now, &mut self.missing);
-                asker.nack(**ssrc, &self.missing, &way, out);
+                asker.nack(**ssrc, &self.missing, limits::NACK_COPIES, &way, out);
                 let lost = recovery.take_lost();
                 events.extend(lost.map(|sequence| SessionEvent::Lost { layer, sequence }));
             }

@@ -14,6 +14,7 @@ pub mod inputs;
 pub mod mutate;
 pub mod stage;
 
+mod av1;
 mod datagrams;
 mod framing;
 mod http;
@@ -28,6 +29,7 @@ mod turn;
 mod vp9;
 mod websocket;
 
+pub use av1::av1_descriptor;
 pub use datagrams::datagrams;
 pub use framing::rfc4571;
 pub use http::http_request;
@@ -46,7 +48,7 @@ pub use websocket::websocket_message;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/` and `regressions/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("sdp_offer", sdp_offer),
     ("sdp_fragment", sdp_fragment),
     ("http_request", http_request),
@@ -61,4 +63,5 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("srtcp", srtcp),
     ("rtcp", rtcp),
     ("vp9_descriptor", vp9_descriptor),
+    ("av1_descriptor", av1_descriptor),
 ];

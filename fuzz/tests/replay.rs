@@ -85,6 +85,11 @@ fn feedback() {
 }
 
 #[test]
+fn av1_descriptors() {
+    replay("av1_descriptor");
+}
+
+#[test]
 fn vp9_descriptors() {
     replay("vp9_descriptor");
 }

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use farcast_core::seed::Seed;
+use serde::Deserialize;
 
+use crate::describe::Place;
 use crate::encoder::{Encoders, LAYER};
 
 /// Pictures in a second.
@@ -35,13 +37,22 @@ pub struct Film {
     pub video_kbps: u32,
     /// Layers, the best one last; 1: there is no choice.
     pub layers: u8,
-    /// Whether they come as one (SVC of VP9), where one needs the one below in keyframes; else they
-    /// are simulcast.
-    pub svc: bool,
+    /// Whether they come as one, where one needs the one below in keyframes, and in which codec;
+    /// else they are simulcast.
+    pub svc: Option<Svc>,
     /// Whether there is sound.
     pub audio: bool,
     /// Whether video takes no more than the connection says.
     pub adapts: bool,
+}
+
+/// A codec whose layers come as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Svc {
+    Vp9,
+    Av1,
 }
 
 /// A packet to send.
@@ -55,6 +66,8 @@ pub struct Shot {
     pub last: bool,
     /// The capture time that its header tells.
     pub told: Option<Duration>,
+    /// The descriptor beside its payload, if it is AV1 in layers.
+    pub descriptor: Option<Vec<u8>>,
     /// What it carries.
     pub payload: Vec<u8>,
 }
@@ -104,7 +117,7 @@ impl Camera {
 
     /// A camera without a microphone, all of whose frames have so many packets of 1,200 bytes.
     pub fn steady(parts: u16, start: Duration, seed: Seed) -> Self {
-        let film = Film { video_kbps: 1, layers: 1, svc: false, audio: false, adapts: false };
+        let film = Film { video_kbps: 1, layers: 1, svc: None, audio: false, adapts: false };
         Camera { alike: Some(parts), ..Camera::new(film, start, seed) }
     }
 
@@ -124,7 +137,7 @@ impl Camera {
 
     /// How many layers of simulcast it films.
     pub fn layers(&self) -> u8 {
-        if self.film.svc { 1 } else { self.film.layers }
+        if self.film.svc.is_some() { 1 } else { self.film.layers }
     }
 
     /// Whether it wants to be told what the connection takes.
@@ -165,7 +178,8 @@ impl Camera {
             let captured = if self.punctual { now } else { at };
             let stamp = Stamp { captured, frame: self.sounds, part: 0, parts: 1, keyframe: true };
             let payload = stamp.payload(AUDIO_BYTES);
-            shots.push(Shot { layer: None, captured: at, last: true, told: Some(at), payload });
+            let (layer, told, descriptor) = (None, Some(at), None);
+            shots.push(Shot { layer, captured: at, last: true, told, descriptor, payload });
         }
         while let Some(at) = self.next_picture().filter(|at| *at <= now) {
             self.frames += 1;
@@ -182,7 +196,8 @@ impl Camera {
             return;
         }
         let keyframe = std::mem::take(&mut self.keyframes[usize::from(layer)]);
-        let layers = if self.film.svc { 0..self.film.layers } else { layer..layer + 1 };
+        let is_one = self.film.svc.is_some();
+        let layers = if is_one { 0..self.film.layers } else { layer..layer + 1 };
         let (frame, best) = (self.frames, layers.end - 1);
         let mut first = 0;
         for spatial in layers {
@@ -194,18 +209,33 @@ impl Camera {
                 let stamp = Stamp { captured: seen, frame, part, parts, keyframe };
                 let mut payload = stamp.payload(self.cut(bytes, count, part - first));
                 let last = part + 1 == parts;
-                if !self.film.svc && keyframe && part == 0 {
+                if !is_one && keyframe && part == 0 {
                     say_height(&mut payload, HEIGHT >> (self.film.layers - 1 - layer));
                 }
-                if self.film.svc {
-                    payload[..2].copy_from_slice(&vp9(spatial, keyframe, part == first, last));
-                }
+                let place = Place { spatial, keyframe, begins: part == first, ends: last };
+                let descriptor = self.describe(place, &mut payload);
                 let last = last && spatial == best;
                 let told = (!self.uneven || part == 0).then_some(at);
-                shots.push(Shot { layer: Some(layer), captured: at, last, told, payload });
+                let layer = Some(layer);
+                shots.push(Shot { layer, captured: at, last, told, descriptor, payload });
             }
             first = parts;
         }
+    }
+
+    /// Says in a payload of layers that come as one where it belongs, or in what it returns.
+    fn describe(&self, place: Place, payload: &mut [u8]) -> Option<Vec<u8>> {
+        let Place { spatial, keyframe, .. } = place;
+        match self.film.svc? {
+            Svc::Vp9 => payload[..2].copy_from_slice(&place.vp9()),
+            Svc::Av1 => {
+                payload[0] = if keyframe && spatial == 0 && place.begins { 0x18 } else { 0x10 };
+                let count = self.film.layers;
+                let number = self.frames * u32::from(count) + u32::from(spatial);
+                return Some(place.av1(number as u16, count, HEIGHT));
+            }
+        }
+        None
     }
 
     /// How large one of so many parts is.
@@ -218,7 +248,7 @@ impl Camera {
     fn bytes(&mut self, layer: u8, keyframe: bool) -> usize {
         let mean = self.encoders.rate(layer) / 8 / u64::from(FRAME_RATE);
         // What the layers below bring, it need not bring itself.
-        let has_lower = self.film.svc && layer > 0;
+        let has_lower = self.film.svc.is_some() && layer > 0;
         let mean = if has_lower { mean - mean / LAYER } else { mean };
         let varied = mean * 3 / 4 + mean * u64::from(self.seed.below(1024)) / 2048;
         let bytes = if keyframe { varied * KEYFRAME } else { varied } as usize;
@@ -234,13 +264,6 @@ impl Camera {
     fn next_sound(&self) -> Option<Duration> {
         self.film.audio.then_some(self.start + AUDIO * self.sounds)
     }
-}
-
-/// A descriptor of VP9 with layers and named references, of which it needs none to be read.
-fn vp9(spatial: u8, keyframe: bool, begins: bool, ends: bool) -> [u8; 2] {
-    let bit = |is_set, bit| if is_set { bit } else { 0 };
-    let first = 0x30 | bit(!keyframe, 0x40) | bit(begins, 0x08) | bit(ends, 0x04);
-    [first, spatial << 1 | bit(keyframe && spatial > 0, 0x01)]
 }
 
 /// Says how high the picture is that begins with this payload, and that it is 16:9.
@@ -286,8 +309,7 @@ impl Stamp {
 mod tests {
     use super::*;
 
-    const FILM: Film =
-        Film { video_kbps: 2_500, layers: 1, svc: false, audio: true, adapts: false };
+    const FILM: Film = Film { video_kbps: 2_500, layers: 1, svc: None, audio: true, adapts: false };
 
     /// Ten seconds of film, as a world asks for it.
     fn film(film: Film) -> Vec<Shot> {
@@ -353,7 +375,7 @@ mod tests {
 
     #[test]
     fn layers_that_come_as_one_follow_each_other_in_every_picture() {
-        let shots = film(Film { layers: 3, svc: true, audio: false, ..FILM });
+        let shots = film(Film { layers: 3, svc: Some(Svc::Vp9), audio: false, ..FILM });
         let mut parts = 0..0;
         let mut ends = Vec::new();
         for shot in &shots {
@@ -400,7 +422,7 @@ mod tests {
 
     #[test]
     fn no_video_no_sound_no_deadline() {
-        let silent = Film { video_kbps: 0, layers: 1, svc: false, audio: false, adapts: false };
+        let silent = Film { video_kbps: 0, layers: 1, svc: None, audio: false, adapts: false };
         let camera = Camera::new(silent, Duration::ZERO, Seed::new([1; 32]));
         assert_eq!(camera.deadline(), Duration::MAX);
         assert!(film(Film { audio: true, ..silent }).iter().all(|shot| shot.layer.is_none()));

@@ -6,6 +6,7 @@ pub mod browse;
 pub mod browser;
 pub mod camera;
 pub mod cores;
+mod describe;
 mod encoder;
 pub mod epoch;
 pub mod evidence;

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde::Deserialize;
 
 use crate::atlas::{self, Atlas, City, Line, Link};
+use crate::camera::Svc;
 use crate::laws::Law;
 
 /// Virtual seconds of the longest story.
@@ -119,9 +120,9 @@ pub struct PublisherSpec {
     /// Layers, each with a quarter of the bits of the next one.
     #[serde(default = "one_layer")]
     pub layers: u8,
-    /// Whether they come as one (SVC of VP9); else they are simulcast.
+    /// Whether they come as one (SVC), and in which codec; else they are simulcast.
     #[serde(default)]
-    pub svc: bool,
+    pub svc: Option<Svc>,
     /// Whether video takes no more than their uplink, as browsers see to it.
     #[serde(default)]
     pub adapts: bool,
@@ -310,7 +311,7 @@ impl Story {
                 stream: stream(),
                 video_kbps: bitrate(),
                 layers: one_layer(),
-                svc: false,
+                svc: None,
                 adapts: false,
                 opens_s: 0.0,
                 closes_s: None,
@@ -369,7 +370,7 @@ impl Story {
         if self.publishers.iter().any(|publisher| !LAYERS.contains(&publisher.layers)) {
             return Err(format!("layers lies between {} and {}", LAYERS.start(), LAYERS.end()));
         }
-        if self.publishers.iter().any(|publisher| publisher.adapts && publisher.svc) {
+        if self.publishers.iter().any(|publisher| publisher.adapts && publisher.svc.is_some()) {
             return Err("adapts is for simulcast, or for a single layer; not for svc".into());
         }
         if self.nodes.is_empty() || self.publishers.is_empty() {

@@ -7,6 +7,7 @@ use str0m::RtcConfig;
 use str0m::rtp::Extension;
 
 use crate::camera::{Camera, Film};
+use crate::describe;
 
 /// Kilobits a second of video, unless a camera is brought along.
 const VIDEO_KBPS: u32 = 2_300;
@@ -39,7 +40,7 @@ impl Wish {
     /// A camera that films what is wished for.
     pub(crate) fn camera(self, start: Duration, seed: Seed) -> Camera {
         let video_kbps = if self.video == Video::None { 0 } else { VIDEO_KBPS };
-        let film = Film { video_kbps, layers: 1, svc: false, audio: self.audio, adapts: false };
+        let film = Film { video_kbps, layers: 1, svc: None, audio: self.audio, adapts: false };
         Camera::new(film, start, seed)
     }
 
@@ -59,6 +60,7 @@ impl Wish {
         };
         config.extension_map().set(5, Extension::PlayoutDelay);
         config.extension_map().set(9, Extension::AbsoluteCaptureTime);
+        config.extension_map().set(12, describe::extension());
         config.extension_map().set(3, Extension::TransportSequenceNumber);
         config.extension_map().set(10, Extension::RtpStreamId);
         config.extension_map().set(11, Extension::RepairedRtpStreamId);

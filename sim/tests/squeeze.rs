@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use farcast_sim::camera::Svc;
 use farcast_sim::memory;
 use farcast_sim::plan::Plan;
 use farcast_sim::story::Story;
@@ -16,15 +17,16 @@ const LARGE: u16 = 4;
 
 #[test]
 fn a_squeezed_viewer_gets_a_smaller_layer_and_the_best_one_back() {
-    a_smaller_layer_and_the_best_one_back(false);
+    a_smaller_layer_and_the_best_one_back(None);
 }
 
 #[test]
 fn the_same_where_layers_come_as_one() {
-    a_smaller_layer_and_the_best_one_back(true);
+    a_smaller_layer_and_the_best_one_back(Some(Svc::Vp9));
+    a_smaller_layer_and_the_best_one_back(Some(Svc::Av1));
 }
 
-fn a_smaller_layer_and_the_best_one_back(svc: bool) {
+fn a_smaller_layer_and_the_best_one_back(svc: Option<Svc>) {
     for seed in 1..=5 {
         let mut story = Story::named("squeeze").expect("it comes with the program");
         story.publishers[0].svc = svc;

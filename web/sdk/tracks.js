@@ -4,7 +4,13 @@ import { codecNotOffered } from './errors.js';
 
 /** @typedef {import('./world.js').World} World */
 
-const ABS_CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
+/** Header extensions that browsers have, but do not ask for by themselves. */
+const EXTENSIONS = [
+  // With the capture time in the packets a viewer can tell how old its picture is.
+  'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
+  // Without it browsers decode of AV1 in layers the lowest one alone.
+  'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension',
+];
 
 /** The H.264 that every browser decodes: constrained baseline, level 3.1. */
 const H264_PROFILE = '42e01f';
@@ -23,7 +29,7 @@ const LAYERS = [
 /** The same in one stream, where one layer needs the one below in keyframes alone. */
 const SCALABLE = [{ maxBitrate: 2_500_000, scalabilityMode: 'L3T3_KEY' }];
 /** How browsers send the layers of a codec. @type {Record<string, RTCRtpEncodingParameters[]>} */
-const ENCODINGS = { VP8: LAYERS, H264: LAYERS, VP9: SCALABLE };
+const ENCODINGS = { VP8: LAYERS, H264: LAYERS, VP9: SCALABLE, AV1: SCALABLE };
 
 /**
  * @param {World} world
@@ -39,7 +45,7 @@ export async function addSenders(world, connection, source, codec) {
       streams: [source],
       ...layers(track, codec),
     });
-    turnOnCaptureTime(transceiver);
+    turnOnExtensions(transceiver);
     if (track.kind !== 'video') continue;
     transceiver.setCodecPreferences(codecPreferences(world.senderCodecs('video'), codec));
     await balanceDegradation(transceiver.sender);
@@ -64,7 +70,7 @@ function layers(track, codec) {
  */
 export function addReceivers(connection, kinds) {
   for (const kind of kinds) {
-    turnOnCaptureTime(connection.addTransceiver(kind, { direction: 'recvonly' }));
+    turnOnExtensions(connection.addTransceiver(kind, { direction: 'recvonly' }));
   }
 }
 
@@ -118,14 +124,11 @@ async function balanceDegradation(sender) {
  * @property {(extensions: HeaderExtension[]) => void} [setHeaderExtensionsToNegotiate]
  */
 
-/**
- * With the capture time in the packets a viewer can tell how old its picture is.
- * @param {RTCRtpTransceiver & HeaderExtensionControl} transceiver
- */
-function turnOnCaptureTime(transceiver) {
-  const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
-  const captureTime = extensions?.find(({ uri }) => uri === ABS_CAPTURE_TIME);
-  if (!extensions || !captureTime) return;
-  captureTime.direction = 'sendrecv';
+/** @param {RTCRtpTransceiver & HeaderExtensionControl} transceiver */
+function turnOnExtensions(transceiver) {
+  const extensions = transceiver.getHeaderExtensionsToNegotiate?.() ?? [];
+  const wanted = extensions.filter(({ uri }) => EXTENSIONS.includes(uri));
+  if (wanted.length === 0) return;
+  wanted.forEach((extension) => { extension.direction = 'sendrecv'; });
   transceiver.setHeaderExtensionsToNegotiate?.(extensions);
 }

@@ -23,7 +23,7 @@ use server::Server;
 /// Packets of 1,200 bytes in a frame, if all are alike.
 const TRAIN: u16 = 8;
 /// What browsers send of a picture in 720 lines.
-const FILM: Film = Film { video_kbps: 2_500, layers: 1, svc: false, audio: false, adapts: false };
+const FILM: Film = Film { video_kbps: 2_500, layers: 1, svc: None, audio: false, adapts: false };
 /// Frames of more packets are keyframes; the bare loop sends them when there is more time.
 const LONG: usize = 20;
 /// From a frame to the first time that people read.

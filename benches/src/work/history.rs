@@ -30,7 +30,8 @@ pub(super) fn packet(arrived: Instant, sequence: u64) -> Packet {
     payload[..4].copy_from_slice(&[0x90, 0x80, 0x80 | high, low]);
     let timestamp = (sequence as u32).wrapping_mul(3_000);
     let (marker, extensions) = (true, Extensions::default());
-    Packet { sequence, timestamp, marker, arrived, extensions, payload: payload.into() }
+    let payload = payload.into();
+    Packet { sequence, timestamp, marker, arrived, extensions, dependency: None, payload }
 }
 
 /// A thousand packets kept and a hundred found.

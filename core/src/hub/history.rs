@@ -146,6 +146,7 @@ mod tests {
             marker: false,
             arrived: start + Duration::from_millis(ms),
             extensions: Extensions::default(),
+            dependency: None,
             payload: vec![0; len].into(),
         }
     }

@@ -65,6 +65,7 @@ mod tests {
             marker: false,
             arrived: start + Duration::from_millis(ms),
             extensions: Extensions::default(),
+            dependency: None,
             payload: [].into(),
         };
         let mut holes = Holes::default();

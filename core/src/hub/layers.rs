@@ -84,18 +84,19 @@ struct Rung {
     layer: Layer,
 }
 
-/// What a track offers, from small to large, and how much that is.
+/// What a track offers up to a spatial layer, from small to large, and how much that is.
 fn rungs(
     road: &Road,
     now: Instant,
     tracks: impl Iterator<Item = TrackId> + Clone,
+    highest: u8,
 ) -> ([Rung; limits::LAYERS], usize) {
     let mut all = [Rung::default(); limits::LAYERS];
     let mut count = 0;
     let pace = road.pace(tracks.clone());
     for track in tracks {
         let first = count;
-        let measured = road.measured(now, track, pace);
+        let measured = road.measured(now, track, pace).filter(|(spatial, _)| *spatial <= highest);
         for (place, (spatial, layer)) in all[first..].iter_mut().zip(measured) {
             *place = Rung { track, spatial, layer };
             count += 1;
@@ -140,7 +141,7 @@ impl Hub {
         let is_layered = (0..watches.len()).any(|lane| {
             let Some(outlet) = session.adaptive(lane) else { return false };
             let tracks = self.streams.layers_for(stream, key, outlet.slot);
-            session.is_scalable(lane) || tracks.count() > 1
+            session.spatial(lane).is_some() || tracks.count() > 1
         });
         if is_layered || session.line(now).is_some() {
             self.timers.set(Timer::Choose(key), now + limits::DECISION);
@@ -202,7 +203,8 @@ impl Hub {
     fn best_layer(&mut self, now: Instant, sink: SinkId, outlet: Outlet) -> Option<TrackId> {
         let member = &mut self.sessions[sink.session];
         let ids = self.streams.layers_for(&member.stream, sink.session, outlet.slot);
-        let (rungs, count) = rungs(&self.road, now, ids);
+        let highest = member.session.spatial(sink.lane);
+        let (rungs, count) = rungs(&self.road, now, ids, highest.unwrap_or(ALL_SPATIAL));
         let layers = rungs.map(|rung| rung.layer);
         let Budget { line, videos, .. } = Budget::of(&mut member.session, now);
         let watch = &mut member.watches[sink.lane];
@@ -229,7 +231,7 @@ impl Hub {
         let rate = (is_paused && line.is_limited).then_some(trickle);
         let chosen = target.layer.map(|layer| rungs[layer]);
         // What a node lacks, none of its viewers can get.
-        let may_lack = member.role != Role::Relay && member.session.is_scalable(sink.lane);
+        let may_lack = member.role != Role::Relay && highest.is_some();
         let spatial = chosen.filter(|_| may_lack).map_or(ALL_SPATIAL, |rung| rung.spatial);
         let share = Share { temporal: target.temporal, spatial, keyframes_only: is_paused };
         member.session.set_share(sink.lane, share, rate);

@@ -25,7 +25,6 @@ use crate::limits;
 use crate::media::codec::Codec;
 use crate::media::keyframe;
 use crate::media::packet::{Packet, SourceClock};
-use crate::media::temporal::temporal;
 use crate::media::track::Kind;
 use crate::outbox::Outbox;
 use crate::report::Report;
@@ -280,14 +279,14 @@ impl Hub {
         let mut outdated = false;
         for packet in packets {
             let begins_keyframe = keyframe::begins(codec, &packet.payload);
-            let layers = temporal(codec, &packet.payload);
+            let layers = packet.layers(codec);
             let measured = Measured {
                 bytes: packet.payload.len() + limits::PACKET_OVERHEAD,
                 timestamp: packet.timestamp,
                 temporal: layers.map_or(0, |layers| layers.layer),
                 spatial: layers.and_then(|layers| layers.spatial).map_or(0, |s| s.layer),
                 begins_keyframe,
-                heights: keyframe::heights(codec, &packet.payload),
+                heights: packet.heights(codec),
             };
             meter.add(now, &measured);
             if begins_keyframe && let Some(wishes) = self.road.wishes.get_mut(&track) {

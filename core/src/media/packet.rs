@@ -3,6 +3,12 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use crate::media::av1::Dependency;
+use crate::media::codec::Codec;
+use crate::media::keyframe;
+use crate::media::temporal::{self, Picture, Temporal, vp8_picture};
+use crate::media::vp9::Heights;
+
 /// One RTP packet of a track, as its source numbered it.
 #[derive(Debug, Clone)]
 pub struct Packet {
@@ -16,8 +22,37 @@ pub struct Packet {
     pub arrived: Instant,
     /// Header extensions that are carried from hop to hop.
     pub extensions: Extensions,
+    /// Its descriptor, if it is AV1 that has some.
+    pub dependency: Option<Arc<Dependency>>,
     /// The payload without the RTP header; never copied per viewer.
     pub payload: Arc<[u8]>,
+}
+
+impl Packet {
+    /// The layers that it belongs to; `None` where all is base, or nothing tells.
+    pub fn layers(&self, codec: Codec) -> Option<Temporal> {
+        match codec {
+            Codec::Av1 { .. } => self.dependency.as_ref()?.layers,
+            _ => temporal::temporal(codec, &self.payload),
+        }
+    }
+
+    /// How many lines the picture has that begins here, by spatial layers, if it tells.
+    pub fn heights(&self, codec: Codec) -> Heights {
+        match &self.dependency {
+            Some(dependency) => dependency.heights,
+            None => keyframe::heights(codec, &self.payload),
+        }
+    }
+
+    /// How its picture is numbered, and where: in the payload of VP8, in the descriptor of AV1.
+    pub fn picture(&self, codec: Codec) -> Option<Picture> {
+        match codec {
+            Codec::Vp8 => vp8_picture(&self.payload),
+            Codec::Av1 { .. } => Some(self.dependency.as_ref()?.picture()),
+            Codec::Opus | Codec::H264 { .. } | Codec::Vp9 { .. } => None,
+        }
+    }
 }
 
 /// Header extensions that survive a hop; those that describe one hop (transport-cc,

@@ -78,6 +78,15 @@ impl Description {
     }
 }
 
+/// Whether the peer takes header extensions of both forms in every section (`a=extmap-allow-mixed`,
+/// RFC 8285 section 6).
+pub fn mixes_extensions(description: &str) -> bool {
+    let says = |part: &str| part.lines().any(|line| line.trim_end() == "a=extmap-allow-mixed");
+    let mut parts = description.split("\nm=");
+    let session = parts.next().is_some_and(says);
+    session || (parts.clone().count() > 0 && parts.all(says))
+}
+
 #[derive(Default)]
 struct Reader {
     begun: bool,

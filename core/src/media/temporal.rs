@@ -1,4 +1,4 @@
-//! Which temporal and spatial layer a packet belongs to, and where VP8 numbers its pictures, by the
+//! Which temporal and spatial layer a packet belongs to, and where it numbers its picture, by the
 //! descriptor before the payload. It knows no stream: every packet is judged alone.
 
 use crate::media::codec::Codec;
@@ -34,13 +34,11 @@ pub enum Up {
     Past,
 }
 
-/// One spatial layer's part of a picture (RFC 9628 section 4.2).
+/// One spatial layer's part of a picture (RFC 9628 section 4.2; AV1's start_of_frame and so on).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spatial {
     /// The spatial layer, 0 the base (SID).
     pub layer: u8,
-    /// Whether it needs the layer below in the same picture (D).
-    pub needs_lower: bool,
     /// Whether this is the last packet of this layer's frame (E). At the highest layer that a
     /// viewer gets it ends the picture, and the viewer's copy must carry the marker bit.
     pub ends_frame: bool,
@@ -86,10 +84,7 @@ fn vp8(payload: &[u8]) -> Option<Temporal> {
 
 fn vp9(payload: &[u8]) -> Option<Temporal> {
     let Descriptor { begins_frame, ends_frame, layers, .. } = Descriptor::parse(payload)?;
-    let spatial = layers.map(|layers| {
-        let (layer, needs_lower) = (layers.spatial, layers.needs_lower);
-        Spatial { layer, needs_lower, ends_frame }
-    });
+    let spatial = layers.map(|layers| Spatial { layer: layers.spatial, ends_frame });
     let switches_up = layers.is_some_and(|layers| layers.switches_up);
     Some(Temporal {
         layer: layers.map_or(0, |layers| layers.temporal),
@@ -138,15 +133,16 @@ impl Vp8Fields {
     }
 }
 
-/// How VP8 numbers the picture of a packet, and where: a viewer that changes between simulcast
-/// layers, or does not get all temporal layers, must see other numbers (RFC 7741 section 4.2).
+/// How the picture of a packet is numbered, and where: a viewer that changes between sources must
+/// see numbers that go on; one of VP8 also if it does not get all temporal layers (RFC 7741 section
+/// 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picture {
-    /// Where PictureID lies, in bytes from the start of the payload.
+    /// Where the number lies, in bytes from the start of the payload (AV1: of the descriptor).
     pub id_offset: usize,
-    /// PictureID: one more with each picture.
+    /// PictureID, frame_number of AV1: one more with each picture.
     pub id: u16,
-    /// How many bits it has before it wraps, 7 or 15.
+    /// How many bits it has before it wraps: 7 or 15 in VP8, 16 in AV1.
     pub id_bits: u8,
     /// TL0PICIDX, which encoders with a single temporal layer leave out.
     pub tl0: Option<Tl0>,
@@ -178,6 +174,11 @@ pub fn vp8_picture(payload: &[u8]) -> Option<Picture> {
 }
 
 impl Picture {
+    /// Whether others name it by how far back its number is (AV1): then gaps must stay gaps.
+    pub fn is_reference(&self) -> bool {
+        self.id_bits == 16
+    }
+
     /// The picture id without wraps: the one that is nearest to an earlier one, `previous`.
     pub fn extended(&self, previous: Option<u64>) -> u64 {
         let (id, cycle) = (u64::from(self.id), 1 << self.id_bits);
@@ -189,10 +190,11 @@ impl Picture {
     }
 }
 
-/// Adds to the picture's numbers in a copy of its payload, each modulo its own size.
-pub fn rewrite(payload: &mut [u8], picture: Picture, id_shift: u16, tl0_shift: u8) {
+/// Adds to the picture's numbers in a copy of where they lie, each modulo its own size.
+pub fn rewrite(bytes: &mut [u8], picture: Picture, id_shift: u16, tl0_shift: u8) {
     let id = picture.id.wrapping_add(id_shift);
-    match payload.get_mut(picture.id_offset..) {
+    match bytes.get_mut(picture.id_offset..) {
+        Some([high, low, ..]) if picture.id_bits == 16 => [*high, *low] = id.to_be_bytes(),
         Some([high, low, ..]) if picture.id_bits == 15 => {
             [*high, *low] = (id | 0x8000).to_be_bytes();
         }
@@ -200,7 +202,7 @@ pub fn rewrite(payload: &mut [u8], picture: Picture, id_shift: u16, tl0_shift: u
         _ => {}
     }
     if let Some(tl0) = picture.tl0
-        && let Some(byte) = payload.get_mut(tl0.offset)
+        && let Some(byte) = bytes.get_mut(tl0.offset)
     {
         *byte = tl0.index.wrapping_add(tl0_shift);
     }
@@ -238,18 +240,17 @@ mod tests {
 
     #[test]
     fn vp9_layers_lie_where_the_rfc_says() {
-        let spatial =
-            |layer, needs_lower, ends_frame| Some(Spatial { layer, needs_lower, ends_frame });
+        let spatial = |layer, ends_frame| Some(Spatial { layer, ends_frame });
         for (payload, layer, begins_frame, switches_up, spatial) in [
             // No layers at all, with and without a picture id.
             (&[0x08][..], 0, true, Up::No, None),
             (&[0x84, 0x81, 0x23], 0, false, Up::No, None),
             // Not flexible: TID 2, U, SID 0; TL0PICIDX follows.
-            (&[0xac, 0x81, 0x23, 0x50, 0x07], 2, true, Up::Past, spatial(0, false, true)),
-            (&[0xe8, 0x11, 0x25, 0x07], 1, true, Up::No, spatial(2, true, false)),
+            (&[0xac, 0x81, 0x23, 0x50, 0x07], 2, true, Up::Past, spatial(0, true)),
+            (&[0xe8, 0x11, 0x25, 0x07], 1, true, Up::No, spatial(2, false)),
             // Flexible: TID 1, U, SID 1, D; a reference follows.
-            (&[0xf4, 0x11, 0x33, 0x02], 1, false, Up::Past, spatial(1, true, true)),
-            (&[0x38, 0x40], 2, true, Up::No, spatial(0, false, false)),
+            (&[0xf4, 0x11, 0x33, 0x02], 1, false, Up::Past, spatial(1, true)),
+            (&[0x38, 0x40], 2, true, Up::No, spatial(0, false)),
         ] {
             let expected = Temporal { layer, begins_frame, switches_up, spatial };
             assert_eq!(temporal(VP9, payload), Some(expected), "{payload:x?}");

@@ -8,6 +8,7 @@ use farcast_core::machine::CallId;
 
 use super::tunnel::{Errand, Tunnel};
 use super::{Browser, State};
+use crate::camera::Svc;
 use crate::peer::{self, Peer};
 use crate::script::{Attempt, Door};
 use crate::wish::{Video, Wish};
@@ -86,8 +87,11 @@ impl Browser {
         let publishes = self.script.film.is_some();
         let video = match self.script.film {
             None => Video::All,
-            Some(film) if film.svc => Video::Vp9,
-            Some(_) => Video::Vp8,
+            Some(film) => match film.svc {
+                None => Video::Vp8,
+                Some(Svc::Vp9) => Video::Vp9,
+                Some(Svc::Av1) => Video::Av1,
+            },
         };
         let birth = peer::Birth {
             now,

@@ -144,7 +144,7 @@ impl<'a> Conductor<'a> {
         let flags = self.flags;
         let streams = flags.publishers as usize;
         let (video_kbps, audio) = (flags.kbps, !flags.no_audio);
-        let film = Film { video_kbps, layers: 1, svc: false, audio, adapts: false };
+        let film = Film { video_kbps, layers: 1, svc: None, audio, adapts: false };
         let token = flags.publish_token.as_ref().or(flags.token.as_ref());
         let part = |index: usize| {
             // Cameras are not synchronous.

@@ -8,6 +8,7 @@ use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpWrite};
 
 use super::Peer;
 use crate::camera::Shot;
+use crate::describe::Described;
 
 impl Peer {
     /// What was filmed before nobody gets, and the first frame can be understood alone.
@@ -47,7 +48,7 @@ impl Peer {
         let time = (shot.captured.as_micros() * clock / 1_000_000) as u32;
         let write = RtpWrite::new(pt, (*sequence).into(), time, now, shot.payload)
             .marker(shot.last)
-            .ext_vals(capture_time(shot.told))
+            .ext_vals(labels(shot.told, shot.descriptor))
             .nackable(kind == MediaKind::Video);
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(track.mid, layer.map(rid)) {
             stream.write_rtp(write);
@@ -66,9 +67,14 @@ pub(super) fn simulcast(layers: u8) -> Option<Simulcast> {
     (layers > 1).then_some(Simulcast { send, recv: Vec::new() })
 }
 
-/// The capture time as a publisher's header extension; its clock starts at 1970.
-fn capture_time(told: Option<Duration>) -> ExtensionValues {
+/// Capture time and descriptor as a publisher's header extensions; its clock starts at 1970.
+fn labels(told: Option<Duration>, descriptor: Option<Vec<u8>>) -> ExtensionValues {
     let capture_time = told.map(|told| SystemTime::UNIX_EPOCH + told);
     let time = |capture_time| AbsCaptureTime { capture_time, clock_offset: None };
-    ExtensionValues { abs_capture_time: capture_time.map(time), ..ExtensionValues::default() }
+    let abs_capture_time = capture_time.map(time);
+    let mut values = ExtensionValues { abs_capture_time, ..ExtensionValues::default() };
+    if let Some(bytes) = descriptor {
+        values.user_values.set(Described(bytes));
+    }
+    values
 }

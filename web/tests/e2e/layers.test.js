@@ -13,7 +13,7 @@ import { until } from './support/until.js';
 /** Longer would be seen as a freeze; a busy machine decodes slowly. */
 const LONGEST_GAP_MS = 1000;
 
-for (const codec of ['VP8', 'VP9']) {
+for (const codec of ['VP8', 'VP9', 'AV1']) {
   test(`a viewer gets the layer of ${codec} that it asks for, through an edge`, (t) => (
     getsWhatItAsksFor(t, codec)));
 }

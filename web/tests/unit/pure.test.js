@@ -9,7 +9,7 @@ import {
 import { captureError, mediaBlocked, refusal } from '../../sdk/errors.js';
 import { candidateFragment, credentialFragment, offersTcp, withIce } from '../../sdk/sdp.js';
 import { pathOf, summary } from '../../sdk/stats.js';
-import { addSenders, codecPreferences, videoCodecs } from '../../sdk/tracks.js';
+import { addReceivers, addSenders, codecPreferences, videoCodecs } from '../../sdk/tracks.js';
 
 const PAGE = 'https://farcast.example/publish';
 
@@ -137,6 +137,7 @@ test('a large camera is published in layers, in as many streams as its codec tak
     ['H264', 540, ['L1T3', 'L1T3', 'L1T3']],
     ['VP9', 720, ['L3T3_KEY']],
     ['VP9', 480, undefined],
+    ['AV1', 720, ['L3T3_KEY']],
   ]) {
     const inits = [];
     const sender = { getParameters: () => ({}), setParameters: async () => {} };
@@ -152,6 +153,25 @@ test('a large camera is published in layers, in as many streams as its codec tak
     const modes = inits[0].sendEncodings?.map(({ scalabilityMode }) => scalabilityMode);
     assert.deepEqual(modes, expected, `${codec}, ${lines} lines`);
   }
+});
+
+test('a viewer asks for the header extensions that a browser has but leaves out', () => {
+  const uris = [
+    'urn:3gpp:video-orientation',
+    'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
+    'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension',
+    'http://www.webrtc.org/experiments/rtp-hdrext/corruption-detection',
+  ];
+  const asked = [];
+  const transceiver = {
+    getHeaderExtensionsToNegotiate: () => uris.map((uri) => ({ uri, direction: 'stopped' })),
+    setHeaderExtensionsToNegotiate(extensions) {
+      asked.push(extensions.map(({ direction }) => direction));
+    },
+  };
+  addReceivers({ addTransceiver: () => transceiver }, ['video']);
+  assert.deepEqual(asked, [['stopped', 'sendrecv', 'sendrecv', 'stopped']]);
+  addReceivers({ addTransceiver: () => ({}) }, ['video']);
 });
 
 test('every refusal of a node is a sentence that says what to do', () => {

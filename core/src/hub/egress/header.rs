@@ -1,20 +1,26 @@
-//! RTP headers of what we send (RFC 3550 section 5.1), with header extensions in one-byte form
-//! (RFC 8285 section 4.2). It knows what goes into them, not whom they are for.
+//! RTP headers of what we send (RFC 3550 section 5.1), with header extensions in one-byte form, or
+//! in two-byte form where a descriptor is too long for it (RFC 8285 section 4). It knows what goes
+//! into them, not whom they are for.
+
+use std::ops::Range;
 
 use super::rtcp::ntp;
 use crate::media::packet::{CaptureTime, Extensions, Rotation};
 
-/// Bytes of the longest header that is written here.
+/// Bytes of the longest header that is written here, without a descriptor.
 pub(super) const LONGEST: usize =
-    12 + 4 + (1 + 2) + (1 + MID) + (1 + RID) + (1 + 3) + (1 + 16) + (1 + 1) + (1 + 1) + 3;
-/// Where the transport-wide sequence number is: it is always the first element.
-const TRANSPORT: usize = 12 + 4 + 1;
+    12 + 4 + (2 + 2) + (2 + MID) + (2 + RID) + (2 + 3) + (2 + 16) + (2 + 1) + (2 + 1);
+/// Where the first element is: the transport-wide sequence number, if there is any.
+const ELEMENTS: usize = 12 + 4;
 /// Bytes of the longest `a=mid` that an element of the one-byte form can hold.
 const MID: usize = 16;
 /// Bytes of the longest name of a layer that we give.
 const RID: usize = 8;
-/// What an extension in one-byte form begins with.
+/// The longest value that an element of the one-byte form can hold.
+const SHORT: usize = 16;
+/// What an extension in one-byte and in two-byte form begins with.
 const ONE_BYTE: [u8; 2] = [0xbe, 0xde];
+const TWO_BYTES: [u8; 2] = [0x10, 0x00];
 /// Version 2, without and with an extension.
 const PLAIN: u8 = 0x80;
 const EXTENDED: u8 = 0x90;
@@ -41,26 +47,46 @@ pub struct ExtensionIds {
     pub rid: u8,
     /// RFC 8852 section 3.2: the name of the layer that a repair is for.
     pub repaired: u8,
+    /// The dependency descriptor of AV1, of a peer that takes both forms.
+    pub dependency: u8,
 }
 
 /// A header as it grows.
-pub(super) struct Header {
+pub(super) struct Header<'p> {
     bytes: [u8; LONGEST],
     length: usize,
     is_counted: bool,
+    /// The last element: its id, and its value if there is one.
+    descriptor: (u8, &'p [u8]),
+    /// Bytes before the value of each element.
+    head: usize,
 }
 
-impl Header {
+impl<'p> Header<'p> {
     /// A header without extensions, but for a transport-wide sequence number if the peer counts
-    /// packets. Sequence number and SSRC are the sealer's to write.
-    pub(super) fn new(ids: &ExtensionIds, payload_type: u8, marker: bool, timestamp: u32) -> Self {
+    /// packets, and a descriptor if it takes that and there is one. Sequence number and SSRC are
+    /// the sealer's to write.
+    pub(super) fn new(
+        ids: &ExtensionIds,
+        payload_type: u8,
+        marker: bool,
+        timestamp: u32,
+        descriptor: &'p [u8],
+    ) -> Self {
         let mut bytes = [0; LONGEST];
         bytes[0] = PLAIN;
         bytes[1] = payload_type | if marker { MARKER } else { 0 };
         bytes[4..8].copy_from_slice(&timestamp.to_be_bytes());
-        let mut header = Header { bytes, length: 12, is_counted: false };
+        let is_long = descriptor.len() > usize::from(u8::MAX);
+        let is_taken = (1..=14).contains(&ids.dependency) && !is_long;
+        let descriptor = (ids.dependency, if is_taken { descriptor } else { &[] });
+        let head = if descriptor.1.len() > SHORT { 2 } else { 1 };
+        let mut header = Header { bytes, length: 12, is_counted: false, descriptor, head };
         header.element(ids.transport, &[0; 2]);
         header.is_counted = header.length > 12;
+        if !descriptor.1.is_empty() {
+            header.extend();
+        }
         header
     }
 
@@ -71,23 +97,38 @@ impl Header {
 
     /// Writes that number.
     pub(super) fn count(&mut self, number: u16) {
-        self.bytes[TRANSPORT..TRANSPORT + 2].copy_from_slice(&number.to_be_bytes());
+        let place = ELEMENTS + self.head;
+        self.bytes[place..place + 2].copy_from_slice(&number.to_be_bytes());
     }
 
     /// Adds an element; nothing if the peer does not take it.
     pub(super) fn element(&mut self, id: u8, value: &[u8]) {
-        if !(1..=14).contains(&id) || value.is_empty() || value.len() > MID {
+        if !(1..=14).contains(&id) || value.is_empty() || value.len() > SHORT {
             return;
         }
+        self.extend();
+        let start = self.length + self.head;
+        let head = self.head_of(id, value);
+        self.bytes[self.length..start].copy_from_slice(&head[..self.head]);
+        self.length = start + value.len();
+        self.bytes[start..self.length].copy_from_slice(value);
+    }
+
+    /// What goes before the value of an element (RFC 8285 sections 4.2 and 4.3).
+    fn head_of(&self, id: u8, value: &[u8]) -> [u8; 2] {
+        match self.head {
+            1 => [id << 4 | (value.len() - 1) as u8, 0],
+            _ => [id, value.len() as u8],
+        }
+    }
+
+    /// The header has an extension.
+    fn extend(&mut self) {
         if self.length == 12 {
             self.bytes[0] = EXTENDED;
-            self.bytes[12..14].copy_from_slice(&ONE_BYTE);
-            self.length = 16;
+            self.bytes[12..14].copy_from_slice(if self.head == 1 { &ONE_BYTE } else { &TWO_BYTES });
+            self.length = ELEMENTS;
         }
-        let end = self.length + 1 + value.len();
-        self.bytes[self.length] = id << 4 | (value.len() - 1) as u8;
-        self.bytes[self.length + 1..end].copy_from_slice(value);
-        self.length = end;
     }
 
     /// Adds what is carried from hop to hop.
@@ -107,14 +148,37 @@ impl Header {
         }
     }
 
-    /// The whole header: its extension ends at a word's end (RFC 8285 section 4.2).
-    pub(super) fn finish(&mut self) -> &[u8] {
-        if self.length > 12 {
-            self.length = self.length.next_multiple_of(4);
-            let words = (self.length - 16) / 4;
+    /// Nothing more is added: says how long the extension is, which ends at a word's end (RFC 8285
+    /// section 4.2). Returns the length of the whole header in bytes.
+    pub(super) fn finish(&mut self) -> usize {
+        let length = (self.length + self.descriptor_length()).next_multiple_of(4);
+        if let Some(words) = (length - 12).checked_sub(4).map(|bytes| bytes / 4) {
             self.bytes[14..16].copy_from_slice(&(words as u16).to_be_bytes());
         }
-        &self.bytes[..self.length]
+        length
+    }
+
+    /// Writes the finished header behind what is in the slab. Returns where in it the descriptor
+    /// lies.
+    pub(super) fn write(&self, slab: &mut Vec<u8>) -> Option<Range<usize>> {
+        let end = slab.len() + (self.length + self.descriptor_length()).next_multiple_of(4);
+        slab.extend_from_slice(&self.bytes[..self.length]);
+        let (id, descriptor) = self.descriptor;
+        let mut place = None;
+        if !descriptor.is_empty() {
+            slab.extend_from_slice(&self.head_of(id, descriptor)[..self.head]);
+            place = Some(slab.len()..slab.len() + descriptor.len());
+            slab.extend_from_slice(descriptor);
+        }
+        slab.resize(end, 0);
+        place
+    }
+
+    fn descriptor_length(&self) -> usize {
+        match self.descriptor.1.len() {
+            0 => 0,
+            length => self.head + length,
+        }
     }
 }
 
@@ -143,22 +207,30 @@ mod tests {
         rid: 10,
         repaired: 11,
         transport: 3,
+        dependency: 12,
     };
+
+    fn written(header: &mut Header<'_>) -> Vec<u8> {
+        let (mut slab, length) = (Vec::new(), header.finish());
+        header.write(&mut slab);
+        assert_eq!(slab.len(), length);
+        slab
+    }
 
     #[test]
     fn a_header_without_extensions_has_twelve_bytes() {
-        let mut header = Header::new(&ExtensionIds::default(), 96, true, 0x0102_0304);
+        let mut header = Header::new(&ExtensionIds::default(), 96, true, 0x0102_0304, b"not taken");
         header.element(0, b"not negotiated");
         header.element(15, b"reserved");
         header.element(4, b"longer than there is room");
         header.extensions(&IDS, &Extensions::default());
-        assert_eq!(header.finish(), [0x80, 0xe0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
+        assert_eq!(written(&mut header), [0x80, 0xe0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
     }
 
     #[test]
     fn elements_lie_one_after_the_other_and_end_at_a_word() {
         let ids = ExtensionIds { transport: 0, ..IDS };
-        let mut header = Header::new(&ids, 111, false, 0);
+        let mut header = Header::new(&ids, 111, false, 0, &[]);
         header.element(IDS.mid, b"0");
         header.extensions(
             &IDS,
@@ -169,23 +241,40 @@ mod tests {
                 ..Extensions::default()
             },
         );
-        assert_eq!(header.finish()[12..], [0xbe, 0xde, 0, 2, 0x40, b'0', 0x10, 165, 0xd0, 2, 0, 0]);
-        assert_eq!(header.finish()[..2], [0x90, 111]);
+        let header = written(&mut header);
+        assert_eq!(header[12..], [0xbe, 0xde, 0, 2, 0x40, b'0', 0x10, 165, 0xd0, 2, 0, 0]);
+        assert_eq!(header[..2], [0x90, 111]);
     }
 
     #[test]
     fn a_peer_that_counts_packets_finds_their_number_first() {
-        assert!(!Header::new(&ExtensionIds::default(), 96, false, 0).is_counted());
-        let mut header = Header::new(&IDS, 96, false, 0);
+        assert!(!Header::new(&ExtensionIds::default(), 96, false, 0, &[]).is_counted());
+        let mut header = Header::new(&IDS, 96, false, 0, &[]);
         assert!(header.is_counted());
         header.element(IDS.mid, b"0");
         header.count(0x0102);
-        assert_eq!(header.finish()[12..], [0xbe, 0xde, 0, 2, 0x31, 1, 2, 0x40, b'0', 0, 0, 0]);
+        let header = written(&mut header);
+        assert_eq!(header[12..], [0xbe, 0xde, 0, 2, 0x31, 1, 2, 0x40, b'0', 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_descriptor_comes_last_and_a_long_one_makes_elements_of_two_bytes() {
+        let ids = ExtensionIds { dependency: 12, ..ExtensionIds::default() };
+        let mut header = Header::new(&ids, 96, false, 0, &[7; 3]);
+        assert_eq!(written(&mut header)[12..], [0xbe, 0xde, 0, 1, 0xc2, 7, 7, 7]);
+        assert_eq!(header.write(&mut vec![0; 100]), Some(117..120));
+
+        let mut header = Header::new(&IDS, 96, false, 0, &[7; 17]);
+        header.element(IDS.mid, b"0");
+        header.count(0x0102);
+        let expected = [&[0x10, 0x00, 0, 7, 3, 2, 1, 2, 4, 1, b'0', 12, 17][..], &[7; 17], &[0; 2]];
+        assert_eq!(written(&mut header)[12..], expected.concat());
+        assert!(Header::new(&ids, 96, false, 0, &[7; 256]).finish() == 12, "longer than can be");
     }
 
     #[test]
     fn everything_at_its_longest_fits() {
-        let mut header = Header::new(&IDS, 96, false, 0);
+        let mut header = Header::new(&IDS, 96, false, 0, &[7; 255]);
         header.element(IDS.mid, &[b'm'; MID]);
         header.element(IDS.rid, &[b'r'; RID]);
         header.element(IDS.playout_delay, &[0; 3]);
@@ -199,7 +288,7 @@ mod tests {
                 rotation: Some(Rotation::None),
             },
         );
-        let length = header.finish().len();
-        assert!(length <= LONGEST && LONGEST - length < 4, "{length}");
+        assert_eq!(header.length, LONGEST);
+        assert_eq!(written(&mut header).len(), (LONGEST + 2 + 255).next_multiple_of(4));
     }
 }

@@ -13,6 +13,7 @@ use crate::hub::numbering::{Numbering, SourceTrack, Timing};
 use crate::limits;
 use crate::media::codec::Codec;
 use crate::media::packet::{Packet, SourceClock};
+use crate::media::temporal::Picture;
 use crate::media::track::Kind;
 
 /// Bytes before the payload of a repair: the sequence number of what it repeats (RFC 4588
@@ -110,13 +111,14 @@ impl Lane {
         let (number, time) = ((track, packet.sequence), packet.timestamp);
         let placed = self.numbering.go_on(number, time, self.timing, packet.arrived);
         let Some((index, timestamp)) = placed else { return false };
-        self.pictures.write(track, &packet.payload, pen.now);
+        let picture = self.picture(packet);
+        self.pictures.write(track, picture, pen.now);
         let (payload_type, name) = (self.terms.payload_type, self.terms.extensions.rid);
         let mut header = self.header(payload_type, packet, timestamp, pen.playout);
         if !self.is_known {
             self.introduce(&mut header, name);
         }
-        let shown = |payload: &mut [u8]| self.pictures.show(track, payload);
+        let shown = |numbers: &mut [u8]| self.pictures.show(track, picture, numbers);
         let body = Body { prefix: &[], payload: &packet.payload };
         if !pen.put((self.line, index), header, body, shown) {
             return false;
@@ -130,7 +132,13 @@ impl Lane {
     /// A packet is left out: what comes later closes up.
     pub(super) fn skip(&mut self, now: Instant, track: SourceTrack, packet: &Packet) {
         self.numbering.skip(track, packet.sequence);
-        self.pictures.skip(track, &packet.payload, now);
+        self.pictures.skip(track, self.picture(packet), now);
+    }
+
+    /// How a packet's picture is numbered, if that reaches the peer.
+    fn picture(&self, packet: &Packet) -> Option<Picture> {
+        let is_told = self.terms.extensions.dependency > 0;
+        packet.picture(self.terms.codec).filter(|picture| !picture.is_reference() || is_told)
     }
 
     /// Another layer goes on, whose RTP time is so much behind that of the present one.
@@ -190,26 +198,29 @@ impl Lane {
         if !self.is_known || self.terms.rid.is_some() {
             self.introduce(&mut header, self.terms.extensions.repaired);
         }
-        let shown = |payload: &mut [u8]| self.pictures.show(track, payload);
+        let picture = self.picture(packet);
+        let shown = |numbers: &mut [u8]| self.pictures.show(track, picture, numbers);
         pen.put(place, header, Body { prefix: &original, payload: &packet.payload }, shown)
     }
 
     /// Says which section and which layer a packet belongs to; `name` is the extension for that.
-    fn introduce(&self, header: &mut Header, name: u8) {
+    fn introduce(&self, header: &mut Header<'_>, name: u8) {
         let Terms { extensions, mid, rid, .. } = &self.terms;
         header.element(extensions.mid, mid.as_bytes());
         header.element(name, rid.as_deref().unwrap_or_default().as_bytes());
     }
 
-    fn header(
+    fn header<'p>(
         &self,
         payload_type: u8,
-        packet: &Packet,
+        packet: &'p Packet,
         timestamp: u32,
         playout: [u8; 3],
-    ) -> Header {
+    ) -> Header<'p> {
         let Terms { extensions, codec, .. } = &self.terms;
-        let mut header = Header::new(extensions, payload_type, packet.marker, timestamp);
+        let descriptor = packet.dependency.as_ref().map_or(&[][..], |found| &found.bytes);
+        let mut header =
+            Header::new(extensions, payload_type, packet.marker, timestamp, descriptor);
         if codec.kind() == Kind::Video {
             header.element(extensions.playout_delay, &playout);
         }

@@ -27,18 +27,18 @@ pub(super) struct Body<'p> {
 }
 
 impl Pen<'_> {
-    /// Writes a packet behind what is in the slab, with its payload as `shown` changes it; nothing
-    /// if it cannot be sealed.
+    /// Writes a packet behind what is in the slab, with its descriptor, or its payload if there is
+    /// none, as `shown` changes it; nothing if it cannot be sealed.
     pub(super) fn put(
         &mut self,
         (line, index): (LineId, u64),
-        mut header: Header,
+        mut header: Header<'_>,
         body: Body<'_>,
         shown: impl FnOnce(&mut [u8]),
     ) -> bool {
         let start = self.slab.len();
         let rest = body.prefix.len() + body.payload.len() + self.sealer.overhead();
-        let length = header.finish().len();
+        let length = header.finish();
         if let Some(estimator) = self.estimator.as_deref_mut().filter(|_| header.is_counted()) {
             let bytes = length + rest;
             header.count(match self.probes {
@@ -46,11 +46,12 @@ impl Pen<'_> {
                 true => estimator.sent_probe(self.now, bytes),
             });
         }
-        self.slab.extend_from_slice(header.finish());
+        let descriptor = header.write(self.slab);
         self.slab.extend_from_slice(body.prefix);
         let payload = self.slab.len();
         self.slab.extend_from_slice(body.payload);
-        shown(&mut self.slab[payload..]);
+        let numbers = descriptor.unwrap_or(payload..self.slab.len());
+        shown(&mut self.slab[numbers]);
         self.slab.resize(start + length + rest, 0);
         let sealed = self.sealer.seal(line, index, length, &mut self.slab[start..]);
         if !sealed {

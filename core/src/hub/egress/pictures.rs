@@ -1,12 +1,12 @@
-//! How VP8 numbers the pictures of one lane, once that is not as its source does: the numbers go on
-//! without a gap when pictures are left out or another layer comes (RFC 7741 section 4.2). It knows
-//! no packet but its payload.
+//! How VP8 and AV1 number the pictures of one lane, once that is not as its source does: the
+//! numbers go on when another layer or source comes, those of VP8 without a gap when pictures are
+//! left out (RFC 7741 section 4.2). It knows no packet but its picture.
 
 use std::time::Instant;
 
 use crate::hub::numbering::{Numbering, SourceTrack, Timing};
 use crate::media::codec::Codec;
-use crate::media::temporal::{Picture, rewrite, vp8_picture};
+use crate::media::temporal::{Picture, rewrite};
 
 /// The pictures' numbers of one lane.
 #[derive(Debug)]
@@ -60,24 +60,36 @@ impl Latest {
 
 impl Pictures {
     pub(super) fn new(codec: Codec) -> Self {
-        if codec == Codec::Vp8 { Pictures::Source(Latest::default()) } else { Pictures::None }
+        match codec {
+            Codec::Vp8 | Codec::Av1 { .. } => Pictures::Source(Latest::default()),
+            Codec::Opus | Codec::H264 { .. } | Codec::Vp9 { .. } => Pictures::None,
+        }
     }
 
     /// From here on the source's own numbers do not do any more.
     pub(super) fn begin(&mut self, now: Instant) {
         let Pictures::Source(latest) = *self else { return };
         let [Some(Known { track, number, base }), _] = latest.0 else { return };
-        let mut numbering = Numbering::new(1, (number % (1 << 15)) as u16);
+        let mut numbering = Numbering::new(1, number as u16);
         numbering.go_on((track, number), base, Timing::Elapsed, now);
         *self = Pictures::Lane(Box::new((latest, Numbers { numbering, base })));
     }
 
-    /// A packet of the lane's present source goes out.
-    pub(super) fn write(&mut self, track: SourceTrack, payload: &[u8], now: Instant) {
-        if matches!(self, Pictures::None) {
-            return;
+    /// Whether the latest picture was another source's.
+    fn is_of_another(&self, track: SourceTrack) -> bool {
+        match self {
+            Pictures::Source(Latest([Some(latest), _])) => latest.track != track,
+            _ => false,
         }
-        let Some(picture) = vp8_picture(payload) else { return };
+    }
+
+    /// A packet of the lane's present source goes out.
+    pub(super) fn write(&mut self, track: SourceTrack, picture: Option<Picture>, now: Instant) {
+        let Some(picture) = picture else { return };
+        // A decoder of AV1 drops a keyframe that is numbered below the one before it.
+        if picture.is_reference() && self.is_of_another(track) {
+            self.begin(now);
+        }
         match self {
             Pictures::None => {}
             Pictures::Source(latest) => _ = latest.note(track, picture),
@@ -94,26 +106,25 @@ impl Pictures {
     }
 
     /// A packet of the lane's present source is left out.
-    pub(super) fn skip(&mut self, track: SourceTrack, payload: &[u8], now: Instant) {
+    pub(super) fn skip(&mut self, track: SourceTrack, picture: Option<Picture>, now: Instant) {
+        let Some(picture) = picture.filter(|picture| !picture.is_reference()) else { return };
         self.begin(now);
-        if let Pictures::Lane(own) = self
-            && let Some(picture) = vp8_picture(payload)
-        {
+        if let Pictures::Lane(own) = self {
             let (latest, Numbers { numbering, .. }) = &mut **own;
             let number = latest.note(track, picture);
             numbering.skip(track, number);
         }
     }
 
-    /// Writes the lane's numbers into a copy of a payload that went out, or goes out again.
-    pub(super) fn show(&self, track: SourceTrack, payload: &mut [u8]) {
-        let Pictures::Lane(own) = self else { return };
+    /// Writes the lane's numbers of a picture that went out, or goes out again, into a copy of what
+    /// holds its own.
+    pub(super) fn show(&self, track: SourceTrack, picture: Option<Picture>, bytes: &mut [u8]) {
+        let (Pictures::Lane(own), Some(picture)) = (self, picture) else { return };
         let (latest, Numbers { numbering, .. }) = &**own;
-        let Some(picture) = vp8_picture(payload) else { return };
         let (number, index) = (latest.extended(track, picture), base_index(picture));
         if let Some((shown, base)) = numbering.find(track, number, index) {
             let id_shift = (shown as u16).wrapping_sub(picture.id);
-            rewrite(payload, picture, id_shift, base.wrapping_sub(index) as u8);
+            rewrite(bytes, picture, id_shift, base.wrapping_sub(index) as u8);
         }
     }
 }
@@ -125,6 +136,7 @@ fn base_index(picture: Picture) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::temporal::vp8_picture;
 
     /// A payload of one picture: its number of 15 bits, TL0PICIDX, temporal layer.
     fn payload(id: u16, base: u8, layer: u8) -> Vec<u8> {
@@ -140,19 +152,19 @@ mod tests {
         }
 
         fn write(&mut self, track: SourceTrack, id: u16, base: u8) -> (u16, u8) {
-            self.0.write(track, &payload(id, base, 0), self.1);
+            self.0.write(track, vp8_picture(&payload(id, base, 0)), self.1);
             self.shown(track, id, base)
         }
 
         fn shown(&self, track: SourceTrack, id: u16, base: u8) -> (u16, u8) {
             let mut payload = payload(id, base, 0);
-            self.0.show(track, &mut payload);
+            self.0.show(track, vp8_picture(&payload), &mut payload);
             let picture = vp8_picture(&payload).unwrap();
             (picture.id, picture.tl0.unwrap().index)
         }
 
         fn skip(&mut self, track: SourceTrack, id: u16, base: u8) {
-            self.0.skip(track, &payload(id, base, 2), self.1);
+            self.0.skip(track, vp8_picture(&payload(id, base, 2)), self.1);
         }
     }
 
@@ -187,5 +199,30 @@ mod tests {
         assert_eq!(lane.write(2, 8, 201), (103, 13));
         assert_eq!(lane.shown(1, 101, 11), (101, 11), "a repair from before");
         assert_eq!(lane.write(3, 30_000, 0), (104, 14));
+    }
+
+    #[test]
+    fn frames_of_av1_keep_their_distances_and_another_source_goes_on_behind_them() {
+        let (mut pictures, now) =
+            (Pictures::new(Codec::Av1 { profile: 0, level: 5, tier: 0 }), Instant::now());
+        let picture = |id| Some(Picture { id_offset: 1, id, id_bits: 16, tl0: None });
+        let show = |pictures: &Pictures, track, id: u16| {
+            let [high, low] = id.to_be_bytes();
+            let mut bytes = [9, high, low, 9];
+            pictures.show(track, picture(id), &mut bytes);
+            assert_eq!((bytes[0], bytes[3]), (9, 9));
+            u16::from_be_bytes([bytes[1], bytes[2]])
+        };
+        let mut write = |track, id| {
+            pictures.write(track, picture(id), now);
+            pictures.skip(track, picture(id.wrapping_add(1)), now);
+            (show(&pictures, track, id), show(&pictures, 1, 65_533))
+        };
+        assert_eq!(write(1, 65_533).0, 65_533);
+        assert_eq!(write(1, 65_535).0, 65_535, "what was left out stays a gap");
+        assert_eq!(write(1, 2).0, 2);
+        assert_eq!(write(2, 40_000), (3, 65_533), "and a repair from before");
+        assert_eq!(write(2, 40_005).0, 8);
+        assert_eq!(write(3, 8).0, 9);
     }
 }

@@ -311,10 +311,12 @@ pub(super) fn seal_control(
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::sync::Arc;
 
     use super::super::ExtensionIds;
     use super::*;
     use crate::machine::Carrier;
+    use crate::media::av1::Templates;
     use crate::media::codec::Codec;
     use crate::media::packet::Extensions;
 
@@ -328,14 +330,19 @@ mod tests {
     }
 
     fn sink() -> Sink {
+        sink_of(Codec::Vp8, 0)
+    }
+
+    /// A sink of one track, whose peer calls descriptors so.
+    fn sink_of(codec: Codec, dependency: u8) -> Sink {
         let terms = Terms {
-            codec: Codec::Vp8,
+            codec,
             mid: "0".into(),
             rid: None,
             payload_type: 96,
             ssrc: SSRC,
             repairs: Some((97, REPAIRS)),
-            extensions: ExtensionIds { mid: 4, ..ExtensionIds::default() },
+            extensions: ExtensionIds { mid: 4, dependency, ..ExtensionIds::default() },
         };
         let terms = vec![(terms, FIRST)];
         Sink::open(Instant::now(), &exported(false), terms, "me".into(), None).expect("one track")
@@ -349,7 +356,15 @@ mod tests {
     fn packet(now: Instant, sequence: u64) -> Packet {
         let extensions = Extensions::default();
         let payload = vec![9; 100].into();
-        Packet { sequence, timestamp: 90, marker: true, arrived: now, extensions, payload }
+        Packet {
+            sequence,
+            timestamp: 90,
+            marker: true,
+            arrived: now,
+            extensions,
+            dependency: None,
+            payload,
+        }
     }
 
     fn datagrams(out: &mut Outbox) -> Vec<Vec<u8>> {
@@ -390,6 +405,26 @@ mod tests {
         assert_eq!(numbers, [FIRST, FIRST + 2]);
         assert!(sent.iter().all(|packet| packet[8..12] == SSRC.to_be_bytes()));
         assert!(sent.iter().all(|packet| packet[0] == 0x90 && packet[16..18] == [0x40, b'0']));
+    }
+
+    #[test]
+    fn descriptors_of_av1_go_on_from_source_to_source_to_whoever_takes_them() {
+        let now = Instant::now();
+        let sent = |dependency, is_described: bool| {
+            let (mut out, av1) = (Outbox::default(), Codec::Av1 { profile: 0, level: 5, tier: 0 });
+            let mut sink = sink_of(av1, dependency);
+            for (track, bytes) in [(TRACK, vec![0xc0, 0x01, 0x00]), (8, vec![0xc1, 0, 7, 0, 0])] {
+                let read = Templates::default().read(0, &bytes).filter(|_| is_described);
+                let packet = Packet { dependency: read.map(Arc::new), ..packet(now, 5) };
+                assert!(sink.write(now, 0, track, &packet, &way(), &mut out));
+            }
+            datagrams(&mut out)
+        };
+        assert_eq!(sent(0, true), sent(0, false), "nothing of it, wherever");
+        let shown = sent(12, true);
+        assert_eq!(shown[0][12..16], [0xbe, 0xde, 0, 2]);
+        assert_eq!(shown[0][18..22], [0xc2, 0xc0, 0x01, 0x00]);
+        assert_eq!(shown[1][18..24], [0xc4, 0xc1, 0x01, 0x01, 0, 0], "the next frame");
     }
 
     #[test]

@@ -5,8 +5,9 @@ use str0m::media::Frequency;
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{IceCreds, RtcConfig};
 
-use crate::hub::session::Setup;
+use crate::hub::egress::ExtensionIds;
 use crate::hub::session::negotiate::Plan;
+use crate::hub::session::{Setup, descriptor};
 use crate::media::codec::Codec;
 use crate::media::track::{Kind, Track};
 
@@ -18,9 +19,10 @@ const VIDEO_PT: u8 = 96;
 /// For a session that answers an offer: an ICE-lite agent.
 pub(super) fn answering(setup: &Setup<'_>, plan: &Plan) -> RtcConfig {
     // Repairs that come late are taken from there: see `receiving`.
-    let config = base(setup, &plan.codecs()).enable_raw_packets(plan.peer_sends);
+    let codecs = plan.codecs();
+    let config = base(setup, &codecs).enable_raw_packets(plan.peer_sends);
     let config = config.set_ice_lite(true);
-    config.set_extension_map(extensions(true))
+    config.set_extension_map(extensions(true, &codecs))
 }
 
 /// For a session that makes an offer: a full agent.
@@ -31,7 +33,7 @@ pub(super) fn offering(setup: &Setup<'_>, tracks: &[Track]) -> RtcConfig {
             codecs.push(track.codec);
         }
     }
-    base(setup, &codecs).set_extension_map(extensions(false))
+    base(setup, &codecs).set_extension_map(extensions(false, &codecs))
 }
 
 fn base(setup: &Setup<'_>, codecs: &[Codec]) -> RtcConfig {
@@ -96,8 +98,9 @@ pub(super) fn spec(codec: Codec) -> CodecSpec {
 }
 
 /// The header extensions that we negotiate. Transport-wide congestion control belongs to links on
-/// which somebody estimates and can send less: a node to which we relay wants all layers.
-fn extensions(estimated: bool) -> ExtensionMap {
+/// which somebody estimates and can send less: a node to which we relay wants all layers. Browsers
+/// send descriptors of other codecs too, which say these things in their payloads.
+fn extensions(estimated: bool, codecs: &[Codec]) -> ExtensionMap {
     let mut map = ExtensionMap::empty();
     map.set(1, Extension::AudioLevel);
     map.set(4, Extension::RtpMid);
@@ -109,5 +112,26 @@ fn extensions(estimated: bool) -> ExtensionMap {
     if estimated {
         map.set(3, Extension::TransportSequenceNumber);
     }
+    if codecs.iter().any(|codec| matches!(codec, Codec::Av1 { .. })) {
+        map.set(12, descriptor::extension());
+    }
     map
+}
+
+/// How a peer calls the extensions that it takes; `mixes`: in both forms.
+pub(super) fn extension_ids(map: &ExtensionMap, mixes: bool) -> ExtensionIds {
+    let id = |extension| map.id_of(extension).unwrap_or(0);
+    // A descriptor is now short, now long, and has one id in both forms.
+    let is_fit = |id: &u8| mixes && (1..=14).contains(id);
+    ExtensionIds {
+        mid: id(Extension::RtpMid),
+        playout_delay: id(Extension::PlayoutDelay),
+        captured: id(Extension::AbsoluteCaptureTime),
+        audio_level: id(Extension::AudioLevel),
+        rotation: id(Extension::VideoOrientation),
+        rid: id(Extension::RtpStreamId),
+        repaired: id(Extension::RepairedRtpStreamId),
+        transport: id(Extension::TransportSequenceNumber),
+        dependency: map.id_of(descriptor::extension()).filter(is_fit).unwrap_or(0),
+    }
 }

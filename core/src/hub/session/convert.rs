@@ -7,22 +7,27 @@ use str0m::media::MediaTime;
 use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpHeader, RtpPacket, VideoOrientation};
 
 use crate::config::PlayoutDelay;
+use crate::hub::session::descriptor;
+use crate::media::av1::Templates;
 use crate::media::packet::{CaptureTime, Extensions, Packet, Rotation};
 
 /// What str0m received, in our words.
-pub(super) fn packet(from: RtpPacket) -> Packet {
+pub(super) fn packet(from: RtpPacket, templates: Option<&mut Templates>) -> Packet {
     let RtpPacket { header, seq_no, timestamp, payload, .. } = from;
-    assemble(&header, *seq_no, timestamp, payload)
+    assemble(&header, *seq_no, timestamp, payload, templates)
 }
 
-/// A packet of this header, number, arrival and payload.
+/// A packet of this header, number, arrival and payload; `templates` of its layer, if it is AV1.
 pub(super) fn assemble(
     header: &RtpHeader,
     sequence: u64,
     arrived: Instant,
     payload: Arc<[u8]>,
+    templates: Option<&mut Templates>,
 ) -> Packet {
     let values = &header.ext_vals;
+    let descriptor = templates.zip(descriptor::received(values));
+    let dependency = descriptor.and_then(|(templates, bytes)| templates.read(sequence, bytes));
     Packet {
         sequence,
         timestamp: header.timestamp,
@@ -36,6 +41,7 @@ pub(super) fn assemble(
             voice: values.voice_activity,
             rotation: values.video_orientation.map(rotation),
         },
+        dependency: dependency.map(Arc::new),
         payload,
     }
 }

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::media::codec::Codec;
 use crate::media::keyframe;
 use crate::media::packet::Packet;
-use crate::media::temporal::{ALL_SPATIAL, ALL_TEMPORAL, temporal};
+use crate::media::temporal::{ALL_SPATIAL, ALL_TEMPORAL};
 
 /// What of its layer a lane gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Filter {
         let last = self.frame.filter(|(source, ..)| *source == track).map(|(_, time, _)| time);
         self.spatial.begin(last, packet.timestamp, is_keyframe, spatial);
         self.shut = !is_keyframe && (self.shut || keyframes_only);
-        let layers = temporal(codec, &packet.payload);
+        let layers = packet.layers(codec);
         self.highest = match layers {
             _ if is_keyframe => wanted,
             Some(layers) if layers.begins_frame => layers.highest(self.highest, wanted),
@@ -138,6 +138,7 @@ mod tests {
             marker: false,
             arrived: Instant::now(),
             extensions: Extensions::default(),
+            dependency: None,
             payload: [head, 0xe0, frame, frame, layer, u8::from(!frame.is_multiple_of(50))].into(),
         }
     }

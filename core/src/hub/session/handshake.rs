@@ -10,7 +10,7 @@ use crate::hub::session::route::Route;
 use crate::hub::session::sending::Outlet;
 use crate::hub::session::{Session, Setup, config, way};
 use crate::hub::words::Credentials;
-use crate::media::sdp::Description;
+use crate::media::sdp::{self, Description};
 use crate::media::track::{Kind, Track};
 
 impl Session {
@@ -23,6 +23,7 @@ impl Session {
         setup.entropy.refresh();
         let rtc = config::answering(&setup, plan).build(setup.now);
         let mut session = Session::new(rtc, &setup);
+        session.mixes = sdp::mixes_extensions(&offer.text);
         let answer = session.accept_offer(plan.shape(offer))?;
         for (section, used) in offer.sections.iter().zip(&plan.sections) {
             let Some(used) = used else { continue };
@@ -78,6 +79,7 @@ impl Session {
             missing: Vec::new(),
             sends: Vec::new(),
             egress: setup.egress,
+            mixes: false,
             playout: setup.playout,
             sink: None,
             deadline: setup.now,
@@ -104,6 +106,7 @@ impl Session {
         let (pending, mids) = self.pending.take().ok_or("no offer is waiting for an answer")?;
         self.detours = way::passive(answer);
         self.detours.reverse();
+        self.mixes = sdp::mixes_extensions(answer);
         let answer = SdpAnswer::from_sdp_string(answer).map_err(|e| e.to_string())?;
         self.rtc.sdp_api().accept_answer(pending, answer).map_err(|e| e.to_string())?;
         for (slot, mid) in mids.into_iter().enumerate() {

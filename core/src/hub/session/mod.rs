@@ -4,6 +4,7 @@
 mod config;
 mod convert;
 pub mod crypto;
+mod descriptor;
 pub(crate) mod entropy;
 pub(crate) mod filter;
 mod handshake;
@@ -111,6 +112,8 @@ pub(crate) struct Session {
     missing: Vec<u64>,
     sends: Vec<Sender>,
     egress: Egress,
+    /// Whether the peer takes header extensions of both forms.
+    mixes: bool,
     playout: Option<PlayoutDelay>,
     /// Once there are keys, if we seal ourselves.
     sink: Option<Sink>,

@@ -229,6 +229,7 @@ mod tests {
             marker: false,
             arrived,
             extensions: Extensions::default(),
+            dependency: None,
             payload: [0; 1000].into(),
         }
     }

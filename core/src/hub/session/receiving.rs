@@ -14,6 +14,8 @@ use crate::hub::recovery::Recovery;
 use crate::hub::session::negotiate::Use;
 use crate::hub::session::{SHORTEST_SLEEP, Session, SessionEvent, convert, sending};
 use crate::limits;
+use crate::media::av1::Templates;
+use crate::media::codec::Codec;
 use crate::media::packet::{Packet, SourceClock};
 use crate::outbox::Outbox;
 
@@ -28,6 +30,8 @@ pub(super) struct Receiver {
     recovery: Option<Recovery>,
     /// When its latest packet came, and the highest sequence number so far.
     last: Option<(Instant, u64)>,
+    /// Which layers descriptors name, if it is AV1.
+    templates: Option<Templates>,
 }
 
 impl Receiver {
@@ -57,7 +61,8 @@ impl Session {
         let (layers, asks) = (taken.layers, repeats && self.egress == Egress::Own);
         let receiver = |rid| {
             let recovery = asks.then(Recovery::default);
-            Receiver { mid, rid, ssrc: None, recovery, last: None }
+            let templates = matches!(taken.codec, Codec::Av1 { .. }).then(Templates::default);
+            Receiver { mid, rid, ssrc: None, recovery, last: None, templates }
         };
         if layers > 1 {
             let names = rids.iter().take(layers);
@@ -81,8 +86,9 @@ impl Session {
         match event {
             Event::RtpPacket(packet) => {
                 let Some(layer) = self.layer_of(&packet) else { return };
-                let packet = convert::packet(packet);
-                if self.receives[layer].takes(&packet) {
+                let receiver = &mut self.receives[layer];
+                let packet = convert::packet(packet, receiver.templates.as_mut());
+                if receiver.takes(&packet) {
                     events.push(SessionEvent::Packet { layer, packet });
                 }
             }
@@ -124,7 +130,9 @@ impl Session {
         let behind = (newest as u16).wrapping_sub(u16::from_be_bytes(*original));
         let is_late = (limits::LATE..=limits::LATE_MOST).contains(&behind);
         let sequence = newest.checked_sub(u64::from(behind)).filter(|_| is_late)?;
-        let packet = convert::assemble(header, sequence, self.heard_at, payload.into());
+        let templates = self.receives[layer].templates.as_mut();
+        let at = self.heard_at;
+        let packet = convert::assemble(header, sequence, at, payload.into(), templates);
         Some((layer, packet))
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use str0m::format::PayloadParams;
 use str0m::media::{Mid, Pt, Rid};
-use str0m::rtp::{Extension, ExtensionMap, RtpWrite};
+use str0m::rtp::RtpWrite;
 
 use crate::config::Egress;
 use crate::hub::egress::{Exported, ExtensionIds, Line, Sink, Terms, Wish};
@@ -16,12 +16,13 @@ use crate::hub::session::filter::{Filter, Share};
 use crate::hub::session::pacer::Pacer;
 use crate::hub::session::route::{Place, Route};
 use crate::hub::session::valve::Valve;
-use crate::hub::session::{Session, config, convert};
+use crate::hub::session::{Session, config, convert, descriptor};
 use crate::limits;
 use crate::machine::{Carrier, Datagram};
 use crate::media::codec::Codec;
 use crate::media::keyframe;
 use crate::media::packet::{Packet, SourceClock};
+use crate::media::temporal::ALL_SPATIAL;
 use crate::media::track::Kind;
 use crate::outbox::{Outbox, Way};
 
@@ -42,6 +43,8 @@ pub(super) struct Sender {
     rid: Option<Rid>,
     pt: Pt,
     first_sequence: u16,
+    /// The highest spatial layer that the peer can decode: of AV1 without descriptors the lowest.
+    spatial: u8,
     /// Of what str0m sends.
     numbering: Numbering,
     valve: Valve,
@@ -71,6 +74,9 @@ impl Session {
     ) -> Result<(), String> {
         let pt = self.accepted(codec, mid)?.pt();
         let first_sequence = entropy.first_sequence();
+        let has_descriptors = self.extension_ids(mid).is_some_and(|ids| ids.dependency > 0);
+        let is_blind = matches!(codec, Codec::Av1 { .. }) && !has_descriptors;
+        let spatial = if is_blind { 0 } else { ALL_SPATIAL };
         let numbering = Numbering::new(codec.clock_rate(), first_sequence);
         self.sends.push(Sender {
             outlet,
@@ -79,6 +85,7 @@ impl Session {
             rid,
             pt,
             first_sequence,
+            spatial,
             numbering,
             valve: Valve::default(),
             filter: Filter::default(),
@@ -145,11 +152,15 @@ impl Session {
         }
     }
 
+    fn extension_ids(&self, mid: Mid) -> Option<ExtensionIds> {
+        Some(config::extension_ids(self.rtc.media(mid)?.remote_extmap(), self.mixes))
+    }
+
     fn terms(&mut self, lane: usize) -> Option<(Terms, u16)> {
         let Sender { codec, mid, rid, first_sequence, .. } = self.sends.get(lane)?;
         let (codec, mid, rid, first_sequence) = (*codec, *mid, *rid, *first_sequence);
         let params = self.accepted(codec, mid).ok()?;
-        let extensions = extension_ids(self.rtc.media(mid)?.remote_extmap());
+        let extensions = self.extension_ids(mid)?;
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(mid, rid)?;
         let repairs = params.resend().zip(stream.rtx());
@@ -248,7 +259,8 @@ impl Session {
     /// What of its layer a lane gets, and at how many bits a second if it shall not be as it comes.
     pub(crate) fn set_share(&mut self, lane: usize, share: Share, rate: Option<u64>) {
         if let Some(sender) = self.sends.get_mut(lane) {
-            sender.filter.set(share);
+            let spatial = share.spatial.min(sender.spatial);
+            sender.filter.set(Share { spatial, ..share });
             sender.pacer.set_rate(rate);
         }
     }
@@ -258,9 +270,10 @@ impl Session {
         self.sends.get(lane).is_some_and(|sender| sender.filter.is_rising())
     }
 
-    /// Whether the layers of a lane's track may come as one.
-    pub(crate) fn is_scalable(&self, lane: usize) -> bool {
-        self.sends.get(lane).is_some_and(|sender| matches!(sender.codec, Codec::Vp9 { .. }))
+    /// The highest spatial layer that a lane may get, if the layers of its track may come as one.
+    pub(crate) fn spatial(&self, lane: usize) -> Option<u8> {
+        let sender = self.sends.get(lane)?;
+        matches!(sender.codec, Codec::Vp9 { .. } | Codec::Av1 { .. }).then_some(sender.spatial)
     }
 
     fn queue(&mut self, lane: usize, track: SourceTrack, packet: &Packet) -> bool {
@@ -271,9 +284,13 @@ impl Session {
         let placed = sender.numbering.go_on(number, time, sender.timing, at);
         let Some((sequence, timestamp)) = placed else { return false };
         let payload = packet.payload.clone();
+        let mut values = convert::extension_values(&packet.extensions, playout);
+        if let Some(dependency) = packet.dependency.clone().filter(|_| sender.spatial > 0) {
+            descriptor::attach(dependency, &mut values);
+        }
         let write = RtpWrite::new(sender.pt, sequence.into(), timestamp, at, payload)
             .marker(packet.marker)
-            .ext_vals(convert::extension_values(&packet.extensions, playout))
+            .ext_vals(values)
             .nackable(kind == Kind::Video);
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(sender.mid, sender.rid) else { return false };
@@ -379,18 +396,4 @@ impl Session {
 pub(super) fn way(route: &Route) -> Option<Way> {
     let (Place { carrier, peer }, local) = route.target()?;
     Some(Way { carrier, local, peer })
-}
-
-fn extension_ids(map: &ExtensionMap) -> ExtensionIds {
-    let id = |extension| map.id_of(extension).unwrap_or(0);
-    ExtensionIds {
-        mid: id(Extension::RtpMid),
-        playout_delay: id(Extension::PlayoutDelay),
-        captured: id(Extension::AbsoluteCaptureTime),
-        audio_level: id(Extension::AudioLevel),
-        rotation: id(Extension::VideoOrientation),
-        rid: id(Extension::RtpStreamId),
-        repaired: id(Extension::RepairedRtpStreamId),
-        transport: id(Extension::TransportSequenceNumber),
-    }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use crate::limits;
 use crate::media::codec::Codec;
 use crate::media::packet::Packet;
-use crate::media::temporal::{ALL_SPATIAL, Spatial, temporal};
+use crate::media::temporal::{ALL_SPATIAL, Spatial};
 
 /// Lets the lower spatial layers of one lane pass.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl SpatialFilter {
 }
 
 fn spatial(codec: Codec, packet: &Packet) -> Option<Spatial> {
-    temporal(codec, &packet.payload)?.spatial
+    packet.layers(codec)?.spatial
 }
 
 /// Whether a picture came a little before another one. A source that jumps back goes on.
@@ -107,6 +107,7 @@ mod tests {
             marker: is_last && layer == 2,
             arrived: Instant::now(),
             extensions: Extensions::default(),
+            dependency: None,
             payload: [0xa0 | predicted | part, picture as u8 & 0x7f, layer << 1, 0, 7].into(),
         }
     }

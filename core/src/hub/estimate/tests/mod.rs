@@ -111,17 +111,15 @@ fn much_jitter_is_no_overuse() {
 }
 
 #[test]
-fn a_line_that_falters_keeps_its_estimate() {
-    for stall in [60, 100, 150, 250, 400] {
-        for (trip, seed) in [20, 60, 100].into_iter().flat_map(|trip| [(trip, 1), (trip, 2)]) {
-            let mut sim = Sim::new(Line::new(6_000_000, trip), App::Fixed(2_500_000), seed);
+fn a_line_that_wavers_is_low_for_moments_only() {
+    for jitter in [60_000, 80_000, 100_000] {
+        let mut line = Line::new(6_000_000, 60);
+        line.jitter = jitter;
+        for seed in 1..=10 {
+            let mut sim = Sim::new(line, App::Fixed(2_500_000), seed);
             sim.run(5_000);
-            let before = sim.estimator.bitrate();
-            sim.last_arrival = sim.now + trip * 500 + stall * 1_000;
-            let (least, _) = sim.run(stall + 2 * trip + 200);
-            let after = sim.estimator.bitrate();
-            println!("{stall} ms, {trip}, {seed}: {before}, at least {least}, {after}");
-            assert!(after * 100 >= before * 95, "{stall} ms: {before}, {least}, {after}");
+            let low = (0..600).filter(|_| sim.run(100).1 < 2_500_000).count();
+            assert!(low <= 5, "{low} tenths of a second");
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::media::packet::{CaptureTime, Extensions, Rotation};
 /// Bytes of the longest header that is written here, without a descriptor.
 pub(super) const LONGEST: usize =
     12 + 4 + (2 + 2) + (2 + MID) + (2 + RID) + (2 + 3) + (2 + 16) + (2 + 1) + (2 + 1);
+/// The same with what is needed to end at a word's end.
+const ROOM: usize = LONGEST.next_multiple_of(4);
 /// Where the first element is: the transport-wide sequence number, if there is any.
 const ELEMENTS: usize = 12 + 4;
 /// Bytes of the longest `a=mid` that an element of the one-byte form can hold.
@@ -53,7 +55,7 @@ pub struct ExtensionIds {
 
 /// A header as it grows.
 pub(super) struct Header<'p> {
-    bytes: [u8; LONGEST],
+    bytes: [u8; ROOM],
     length: usize,
     is_counted: bool,
     /// The last element: its id, and its value if there is one.
@@ -73,7 +75,7 @@ impl<'p> Header<'p> {
         timestamp: u32,
         descriptor: &'p [u8],
     ) -> Self {
-        let mut bytes = [0; LONGEST];
+        let mut bytes = [0; ROOM];
         bytes[0] = PLAIN;
         bytes[1] = payload_type | if marker { MARKER } else { 0 };
         bytes[4..8].copy_from_slice(&timestamp.to_be_bytes());
@@ -107,9 +109,12 @@ impl<'p> Header<'p> {
             return;
         }
         self.extend();
+        let [first, second] = self.head_of(id, value);
+        self.bytes[self.length] = first;
+        if self.head > 1 {
+            self.bytes[self.length + 1] = second;
+        }
         let start = self.length + self.head;
-        let head = self.head_of(id, value);
-        self.bytes[self.length..start].copy_from_slice(&head[..self.head]);
         self.length = start + value.len();
         self.bytes[start..self.length].copy_from_slice(value);
     }
@@ -161,17 +166,18 @@ impl<'p> Header<'p> {
     /// Writes the finished header behind what is in the slab. Returns where in it the descriptor
     /// lies.
     pub(super) fn write(&self, slab: &mut Vec<u8>) -> Option<Range<usize>> {
+        let (id, descriptor) = self.descriptor;
+        if descriptor.is_empty() {
+            slab.extend_from_slice(&self.bytes[..self.length.next_multiple_of(4)]);
+            return None;
+        }
         let end = slab.len() + (self.length + self.descriptor_length()).next_multiple_of(4);
         slab.extend_from_slice(&self.bytes[..self.length]);
-        let (id, descriptor) = self.descriptor;
-        let mut place = None;
-        if !descriptor.is_empty() {
-            slab.extend_from_slice(&self.head_of(id, descriptor)[..self.head]);
-            place = Some(slab.len()..slab.len() + descriptor.len());
-            slab.extend_from_slice(descriptor);
-        }
+        slab.extend_from_slice(&self.head_of(id, descriptor)[..self.head]);
+        let place = slab.len()..slab.len() + descriptor.len();
+        slab.extend_from_slice(descriptor);
         slab.resize(end, 0);
-        place
+        Some(place)
     }
 
     fn descriptor_length(&self) -> usize {

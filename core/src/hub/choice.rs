@@ -128,26 +128,7 @@ impl Choice {
             *self = Choice { mistake, ..Choice::default() };
             return Target { layer: None, temporal: ALL_TEMPORAL, mode: Mode::Flowing };
         };
-        let is_starved = self.is_starved(now, situation, least);
-        let is_cut = situation.is_limited && !fits(situation, &least);
-        let is_full = is_cut && situation.is_congested;
-        let has = |rank| step(situation, State::Flowing(rank)).is_some();
-        let kept = match self.state {
-            State::Flowing(rank) if is_full && has(rank) => State::Held(rank, now),
-            State::Held(rank, at) if is_cut && has(rank) && now - at < limits::HELD => self.state,
-            _ if is_full || is_starved => State::Keyframes,
-            State::Held(..) if is_cut => State::Keyframes,
-            State::Held(rank, _) => State::Flowing(self.keep_or_lower(now, situation, rank)),
-            State::Nothing => begin(situation, least),
-            // What stopped it is gone: another way, of which nothing bad is known.
-            State::Keyframes if !situation.is_limited => begin(situation, least),
-            State::Keyframes => State::Keyframes,
-            State::Flowing(rank) => {
-                let smallest = (least.rank.0, ALL_TEMPORAL);
-                let rank = if situation.is_stopped { smallest } else { rank };
-                State::Flowing(self.keep_or_lower(now, situation, rank))
-            }
-        };
+        let kept = self.keep(now, situation, least);
         self.note_change(now, situation, kept);
         if let Some(rank) = self.raise(now, situation) {
             (self.state, self.raised, self.rising) = (State::Flowing(rank), Some(now), None);
@@ -171,6 +152,30 @@ impl Choice {
     /// `None` if there is none, or if the last one was a mistake and the next has to wait.
     pub(crate) fn wanted(&self) -> Option<u64> {
         self.wanted
+    }
+
+    /// What of the present state goes on.
+    fn keep(&mut self, now: Instant, situation: &Situation, least: Step) -> State {
+        let is_starved = self.is_starved(now, situation, least);
+        let is_cut = situation.is_limited && !fits(situation, &least);
+        let is_full = is_cut && situation.is_congested;
+        let has = |rank| step(situation, State::Flowing(rank)).is_some();
+        match self.state {
+            State::Flowing(rank) if is_full && has(rank) => State::Held(rank, now),
+            State::Held(rank, at) if is_cut && has(rank) && now - at < limits::HELD => self.state,
+            State::Held(..) if is_cut => State::Keyframes,
+            _ if is_full || is_starved => State::Keyframes,
+            State::Held(rank, _) => State::Flowing(self.keep_or_lower(now, situation, rank)),
+            State::Nothing => begin(situation, least),
+            // What stopped it is gone: another way, of which nothing bad is known.
+            State::Keyframes if !situation.is_limited => begin(situation, least),
+            State::Keyframes => State::Keyframes,
+            State::Flowing(rank) => {
+                let smallest = (least.rank.0, ALL_TEMPORAL);
+                let rank = if situation.is_stopped { smallest } else { rank };
+                State::Flowing(self.keep_or_lower(now, situation, rank))
+            }
+        }
     }
 
     /// Whether not even the least step can go on, and could not for a while.

@@ -236,7 +236,7 @@ impl Hub {
         let share = Share { temporal: target.temporal, spatial, keyframes_only: is_paused };
         member.session.set_share(sink.lane, share, rate);
         member.session.hold(now, sink.lane, target.mode == Mode::Held);
-        if member.session.is_due(sink.lane) {
+        if member.session.due(sink.lane).is_some() {
             self.timers.hasten(Timer::Pace(sink.session), now);
         }
         chosen.map(|rung| rung.track)

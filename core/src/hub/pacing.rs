@@ -18,8 +18,7 @@ impl Hub {
         let Some(member) = self.sessions.get_mut(key) else { return };
         let (mut packets, mut bytes, mut waits) = (0, 0, false);
         for (lane, watch) in member.watches.iter().enumerate() {
-            let next = member.session.waits(lane).filter(|_| member.session.is_due(lane));
-            let Some(next) = next else { continue };
+            let Some(next) = member.session.due(lane) else { continue };
             let Some(track) = watch.current() else { continue };
             let Some(history) = self.road.history(track) else { continue };
             let begin = match member.session.trickles(lane) {

@@ -251,7 +251,7 @@ impl Hub {
                     bytes += packet.payload.len() as u64;
                 }
             }
-            if member.session.is_due(sink.lane) {
+            if member.session.due(sink.lane).is_some() {
                 self.timers.hasten(Timer::Pace(sink.session), now + limits::PACE_STEP);
             }
             if member.session.wishes_keyframe(now, sink.lane) {

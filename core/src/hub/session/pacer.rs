@@ -194,9 +194,9 @@ impl Session {
         }
     }
 
-    /// Whether packets wait for a lane's turn, which comes.
-    pub(crate) fn is_due(&self, lane: usize) -> bool {
-        self.waits(lane).is_some() && !self.is_held(lane)
+    /// The same if the turn comes: nothing is held.
+    pub(crate) fn due(&self, lane: usize) -> Option<u64> {
+        self.waits(lane).filter(|_| !self.is_held(lane))
     }
 
     /// Whether the video of a lane waits until it is let go.

@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 use farcast_core::hub::session::keys;
 use farcast_core::seed::Seed;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpPacket;

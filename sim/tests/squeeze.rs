@@ -48,6 +48,10 @@ fn a_smaller_layer_and_the_best_one_back(svc: Option<Svc>) {
         assert!(longest < Duration::from_millis(200), "seed {seed}: {longest:?} without a frame");
         let oldest = frames.iter().map(Frame::latency).max().expect("some");
         assert!(oldest < SECOND, "seed {seed}: {oldest:?}");
+        println!(
+            "{svc:?}, seed {seed}: lower after {lowered:?}, back after {raised:?}, {longest:?} \
+             without a frame at most, oldest {oldest:?}"
+        );
         let others = &told.evidence.people[FAST].frames;
         let unharmed = gaps(others).map(|(_, gap)| gap).max().expect("some");
         assert!(unharmed < Duration::from_millis(50), "seed {seed}: {unharmed:?}");

@@ -77,11 +77,20 @@ impl Server {
         self.node.deadline()
     }
 
-    /// Tells the node a fact and walks its errands as a world does; that is measured.
+    /// Tells the node a fact and walks its errands as a world does; that is measured, and the
+    /// kernel's share is not.
     pub(crate) fn feed(&mut self, now: Instant, input: Input<'_>) -> Effect {
         let mut effect = Effect::default();
+        self.step(now, input, &mut effect);
+        while self.carry() {
+            self.step(now, Input::Sent, &mut effect);
+        }
+        effect
+    }
+
+    fn step(&mut self, now: Instant, input: Input<'_>, effect: &mut Effect) {
         let (node, outbox) = (&mut self.node, &mut self.outbox);
-        let cost = self.meter.measure(|| {
+        effect.cost += self.meter.measure(|| {
             node.handle(now, input, outbox);
             for transmit in outbox.transmits() {
                 for datagram in transmit.datagrams() {
@@ -98,9 +107,6 @@ impl Server {
                 }
             }
         });
-        effect.cost = cost;
-        self.carry();
-        effect
     }
 
     /// Tells the node what arrived, read by read.
@@ -148,7 +154,8 @@ impl Server {
         self.bytes.clear();
     }
 
-    fn carry(&mut self) {
+    /// Whether the node has more.
+    fn carry(&mut self) -> bool {
         for transmit in self.outbox.transmits() {
             for datagram in transmit.datagrams() {
                 let start = self.bytes.len();
@@ -156,6 +163,8 @@ impl Server {
                 self.sent.push((transmit.peer, start..self.bytes.len()));
             }
         }
+        let has_more = self.outbox.has_more();
         self.outbox.clear();
+        has_more
     }
 }

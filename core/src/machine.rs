@@ -11,11 +11,26 @@ use crate::report::Report;
 /// A deterministic state machine: the same facts at the same times give the same errands.
 pub trait Machine {
     /// Takes one fact and leaves its errands in `out`. Facts never fail: what cannot be used
-    /// becomes a [`Report`].
+    /// becomes a [`Report`]. [`finish`] follows.
     fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Outbox);
 
     /// When this machine wants to hear [`Input::Timeout`] next; O(1).
     fn deadline(&self) -> Option<Instant>;
+}
+
+/// Lets a machine finish what a fact has begun, for which the outbox had no room: `send` sends the
+/// datagrams and bytes that lie there. The last of them, and all errands, are the caller's to do.
+pub fn finish(
+    machine: &mut impl Machine,
+    now: Instant,
+    out: &mut Outbox,
+    mut send: impl FnMut(&Outbox),
+) {
+    while out.has_more() {
+        send(out);
+        out.clear_sent();
+        machine.handle(now, Input::Sent, out);
+    }
 }
 
 /// A fact about the world.
@@ -141,6 +156,8 @@ pub enum Input<'a> {
     Stopping,
     /// The deadline that the machine named has come.
     Timeout,
+    /// What lay in the outbox has been sent, which had room for no more ([`Outbox::has_more`]).
+    Sent,
 }
 
 /// One datagram.

@@ -328,8 +328,17 @@ fn answer(director: &mut Director, event: &Event, desk: &mut Desk<'_>) {
 
 impl Machine for Node {
     fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Outbox) {
-        self.take(now, input, out);
+        match input {
+            Input::Sent => self.hub.go_on(now, &mut self.events, out),
+            input => self.take(now, input, out),
+        }
+        if self.hub.is_under_way() {
+            return out.expect_more();
+        }
         self.settle(now, out);
+        if self.hub.has_more(now, out) {
+            out.expect_more();
+        }
         // No other fact says that a stream is gone which we end.
         for stream in out.ended() {
             self.streams.forget(stream);

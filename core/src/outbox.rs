@@ -19,6 +19,25 @@ pub struct Way {
     pub peer: SocketAddr,
 }
 
+/// The datagrams among which one will lie.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Train {
+    /// How long those of the last run are, if it has room for one more.
+    segment: Option<usize>,
+    /// How long the payloads are at most that come next.
+    longest: usize,
+}
+
+impl Train {
+    /// How many bytes more make a datagram of `bytes` as long as its neighbours, if it is nearly as
+    /// long. `overhead` is what it has around its payload at least.
+    pub(crate) fn padding(self, bytes: usize, overhead: usize) -> usize {
+        let wanted = self.segment.unwrap_or(overhead + self.longest);
+        let missing = wanted.saturating_sub(bytes);
+        if missing <= limits::PADDING { missing } else { 0 }
+    }
+}
+
 /// Takes a machine's errands. The world owns it, walks it after each burst and clears it, so that
 /// its memory is reused and forwarding allocates nothing.
 #[derive(Debug, Default)]
@@ -26,6 +45,8 @@ pub struct Outbox {
     outward: Runs,
     relayed: Runs,
     errands: Vec<Output>,
+    longest: usize,
+    more: bool,
 }
 
 impl Outbox {
@@ -61,6 +82,30 @@ impl Outbox {
             Carrier::Relay => self.relayed.compose(to, 0, write),
             Carrier::Stream(stream) => self.outward.compose(To::Stream(stream), FRAME, write),
         }
+    }
+
+    /// The payloads that come next for each peer have so many bytes at most; 0: nobody knows.
+    pub(crate) fn foresee(&mut self, longest: usize) {
+        self.longest = longest;
+    }
+
+    /// The datagrams among which the next one for a peer will lie.
+    pub(crate) fn train(&self, way: &Way) -> Train {
+        let to = To::Peer { local: way.local, peer: way.peer };
+        match way.carrier {
+            Carrier::Udp => Train { segment: self.outward.segment(to), longest: self.longest },
+            Carrier::Relay | Carrier::Stream(_) => Train::default(),
+        }
+    }
+
+    /// Whether the machine should go on only when what lies here has been sent.
+    pub(crate) fn is_full(&self) -> bool {
+        self.outward.slab.len() >= limits::OUTBOX
+    }
+
+    /// The machine goes on when what lies here has been sent.
+    pub(crate) fn expect_more(&mut self) {
+        self.more = true;
     }
 
     /// Adds an errand that is not a datagram.
@@ -106,9 +151,21 @@ impl Outbox {
         self.outward.is_empty() && self.errands.is_empty()
     }
 
+    /// Whether the machine goes on as soon as datagrams and bytes have been sent, before it hears
+    /// of anything else: then it is told [`Sent`](crate::machine::Input::Sent).
+    pub fn has_more(&self) -> bool {
+        self.more
+    }
+
+    /// Forgets datagrams and bytes, which have been sent. Errands stay.
+    pub fn clear_sent(&mut self) {
+        self.outward.clear();
+        self.more = false;
+    }
+
     /// Empties the outbox and keeps its memory.
     pub fn clear(&mut self) {
-        self.outward.clear();
+        self.clear_sent();
         self.relayed.clear();
         self.errands.clear();
     }
@@ -206,6 +263,12 @@ impl Runs {
         self.runs.push(Run { to, bytes: start..end, segment: len, open: true });
     }
 
+    /// How long a datagram is at most that joins the last run, if one to this peer can.
+    fn segment(&self, to: To) -> Option<usize> {
+        let run = self.runs.last()?;
+        Some(run.segment).filter(|segment| run.takes(to, *segment))
+    }
+
     /// Adds a datagram from `peer` for `local`.
     pub(crate) fn pass(&mut self, local: SocketAddr, peer: SocketAddr, payload: &[u8]) {
         self.add(To::Peer { local, peer }, &[payload]);
@@ -289,6 +352,24 @@ mod tests {
         outbox.send(addr(1), addr(2), &[1; 50]);
         outbox.send(addr(1), addr(2), &[2; 51]);
         assert_eq!(shape(&outbox), [(2, 50, 1), (2, 51, 1)]);
+    }
+
+    #[test]
+    fn what_is_nearly_as_long_as_its_neighbours_is_told_to_be_as_long() {
+        let mut outbox = Outbox::default();
+        let way = |port| Way { carrier: Carrier::Udp, local: addr(1), peer: addr(port) };
+        assert_eq!(outbox.train(&way(2)).padding(900, 50), 0, "nothing is known");
+        outbox.foresee(860);
+        assert_eq!(outbox.train(&way(2)).padding(900, 50), 10);
+        assert_eq!(outbox.train(&way(2)).padding(920, 50), 0, "it is longer");
+        outbox.send(addr(1), addr(2), &[0; 912]);
+        assert_eq!(outbox.train(&way(2)).padding(900, 50), 12, "its neighbour has come");
+        assert_eq!(outbox.train(&way(2)).padding(912 - limits::PADDING - 1, 50), 0);
+        assert_eq!(outbox.train(&way(3)).padding(900, 50), 10, "a neighbour of another peer's");
+        let relayed = Way { carrier: Carrier::Relay, ..way(2) };
+        assert_eq!(outbox.train(&relayed).padding(900, 50), 0, "those leave one by one");
+        outbox.send(addr(1), addr(2), &[0; 100]);
+        assert_eq!(outbox.train(&way(2)).padding(900, 50), 10, "that run takes no more");
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub struct Shot {
     pub captured: Duration,
     /// Whether it is the last one of its frame.
     pub last: bool,
-    /// The capture time that its header tells.
+    /// The capture time that its header tells: as in browsers, that of a frame's first packet.
     pub told: Option<Duration>,
     /// The descriptor beside its payload, if it is AV1 in layers.
     pub descriptor: Option<Vec<u8>>,
@@ -102,17 +102,15 @@ pub struct Camera {
     alike: Option<u16>,
     /// Whether stamps say when a packet was asked for, instead of when it was due.
     punctual: bool,
-    /// Whether frames are cut as browsers cut them.
-    uneven: bool,
 }
 
 impl Camera {
     /// A camera that starts filming at `start`.
     pub fn new(film: Film, start: Duration, seed: Seed) -> Self {
         let keyframes = vec![true; usize::from(film.layers)];
-        let (frames, sounds, alike, punctual, uneven) = (0, 0, None, false, false);
+        let (frames, sounds, alike, punctual) = (0, 0, None, false);
         let encoders = Encoders::new(u64::from(film.video_kbps) * 1_000, film.layers);
-        Camera { film, encoders, seed, start, frames, sounds, keyframes, alike, punctual, uneven }
+        Camera { film, encoders, seed, start, frames, sounds, keyframes, alike, punctual }
     }
 
     /// A camera without a microphone, all of whose frames have so many packets of 1,200 bytes.
@@ -126,13 +124,6 @@ impl Camera {
     #[must_use]
     pub fn punctual(self) -> Self {
         Camera { punctual: true, ..self }
-    }
-
-    /// The same camera, which cuts frames as browsers do: the packets of one differ by a byte, and
-    /// the first one alone says when it was captured.
-    #[must_use]
-    pub fn uneven(self) -> Self {
-        Camera { uneven: true, ..self }
     }
 
     /// How many layers of simulcast it films.
@@ -207,7 +198,7 @@ impl Camera {
             let parts = first + count;
             for part in first..parts {
                 let stamp = Stamp { captured: seen, frame, part, parts, keyframe };
-                let mut payload = stamp.payload(self.cut(bytes, count, part - first));
+                let mut payload = stamp.payload(cut(bytes, count, part - first));
                 let last = part + 1 == parts;
                 if !is_one && keyframe && part == 0 {
                     say_height(&mut payload, HEIGHT >> (self.film.layers - 1 - layer));
@@ -215,7 +206,7 @@ impl Camera {
                 let place = Place { spatial, keyframe, begins: part == first, ends: last };
                 let descriptor = self.describe(place, &mut payload);
                 let last = last && spatial == best;
-                let told = (!self.uneven || part == 0).then_some(at);
+                let told = (part == 0 || self.alike.is_some()).then_some(at);
                 let layer = Some(layer);
                 shots.push(Shot { layer, captured: at, last, told, descriptor, payload });
             }
@@ -236,12 +227,6 @@ impl Camera {
             }
         }
         None
-    }
-
-    /// How large one of so many parts is.
-    fn cut(&self, bytes: usize, count: u16, part: u16) -> usize {
-        let end = |part: u16| bytes * usize::from(part) / usize::from(count);
-        if self.uneven { end(part + 1) - end(part) } else { bytes / usize::from(count) }
     }
 
     /// How large a frame is: around what the bitrate allows, by a quarter.
@@ -271,6 +256,12 @@ fn say_height(payload: &mut [u8], height: u16) {
     let [[w0, w1], [h0, h1]] = [height / 9 * 16, height].map(u16::to_le_bytes);
     let [c0, c1, c2] = START_CODE;
     payload[SIZE..STAMP].copy_from_slice(&[c0, c1, c2, w0, w1, h0, h1]);
+}
+
+/// How large one of so many parts of a frame is: as browsers cut them, they differ by a byte.
+fn cut(bytes: usize, count: u16, part: u16) -> usize {
+    let end = |part: u16| bytes * usize::from(part) / usize::from(count);
+    end(part + 1) - end(part)
 }
 
 impl Stamp {
@@ -405,8 +396,8 @@ mod tests {
     }
 
     #[test]
-    fn an_uneven_camera_makes_packets_that_differ_by_a_byte_and_tell_the_time_once() {
-        let mut camera = Camera::new(FILM, Duration::ZERO, Seed::new([1; 32])).uneven();
+    fn the_packets_of_a_frame_differ_by_a_byte_and_tell_the_time_once() {
+        let mut camera = Camera::new(FILM, Duration::ZERO, Seed::new([1; 32]));
         let shots: Vec<_> = (1..30).flat_map(|n| camera.shoot(AUDIO * 2 * n)).collect();
         let video: Vec<_> = shots.iter().filter(|shot| shot.layer.is_some()).collect();
         let mut uneven = 0;

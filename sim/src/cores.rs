@@ -8,7 +8,7 @@ use std::time::Instant;
 use farcast_core::config::{Birth, Config};
 use farcast_core::cores::{CoreId, Word};
 use farcast_core::hub::session::crypto::Crypto;
-use farcast_core::machine::{BindId, Datagram, Input, Machine, Output};
+use farcast_core::machine::{self, BindId, Datagram, Input, Machine, Output};
 use farcast_core::node::Node;
 use farcast_core::outbox::Outbox;
 use farcast_core::seed::Seed;
@@ -27,6 +27,8 @@ pub struct Cores {
     words: VecDeque<(CoreId, Word)>,
     /// For the world.
     errands: Vec<Output>,
+    /// Lent to one core after the other.
+    outbox: Outbox,
 }
 
 impl Cores {
@@ -46,6 +48,7 @@ impl Cores {
             seed,
             words: VecDeque::new(),
             errands: Vec::new(),
+            outbox: Outbox::default(),
         }
     }
 
@@ -80,9 +83,12 @@ impl Cores {
 
     /// Gives a fact to a core, and collects what it tells the others.
     fn give(&mut self, now: Instant, core: CoreId, input: Input<'_>, out: &mut Outbox) {
-        self.nodes[core.0].handle(now, input, out);
-        let errands: Vec<Output> = out.errands().collect();
-        for errand in errands {
+        let mut own = std::mem::take(&mut self.outbox);
+        let node = &mut self.nodes[core.0];
+        node.handle(now, input, &mut own);
+        machine::finish(node, now, &mut own, |own| pass_on(own, out));
+        pass_on(&own, out);
+        for errand in own.errands() {
             match errand {
                 Output::Tell { core, word } => self.words.push_back((core, word)),
                 Output::Bind { bind, near } => {
@@ -94,7 +100,17 @@ impl Cores {
                 other => self.errands.push(other),
             }
         }
+        own.clear();
+        self.outbox = own;
     }
+}
+
+/// Puts the datagrams and bytes of one core into the node's outbox.
+fn pass_on(own: &Outbox, out: &mut Outbox) {
+    for run in own.transmits() {
+        run.datagrams().for_each(|datagram| out.send(run.local, run.peer, datagram));
+    }
+    own.writes().for_each(|(stream, bytes)| out.write(stream, &[bytes]));
 }
 
 impl Machine for Cores {

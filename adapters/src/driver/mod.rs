@@ -17,7 +17,7 @@ use async_channel::{Receiver, Sender};
 use farcast_core::cores::Word;
 use farcast_core::http::Reply;
 use farcast_core::machine::{
-    BindId, CallId, ConnectionId, Door, Input, Machine, RequestId, StreamId,
+    self, BindId, CallId, ConnectionId, Door, Input, Machine, RequestId, StreamId,
 };
 use farcast_core::outbox::Outbox;
 use futures_lite::Stream;
@@ -33,6 +33,7 @@ use crate::runtime::Runtime;
 use crate::sockets::{self, Sockets};
 use crate::streams::{self, Streams, Wire};
 use alarm::Alarm;
+use walk::send;
 
 /// Reads of sockets in a row before others get their turn. One read may bring megabytes.
 const READS: u32 = 4;
@@ -294,6 +295,7 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
             Turn::Socket(sockets::News::Failed(_)) => self.traffic.failed_reads += 1,
             Turn::Stream(news) => {
                 self.machine.handle(now, self.streams.input(&news), &mut self.outbox);
+                self.finish(now);
             }
             Turn::Reach(news) => self.reached(now, news),
             Turn::Word(word) => self.tell(now, Input::Told(word)),
@@ -317,6 +319,7 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
                 self.machine.handle(now, Input::Datagrams(datagrams), &mut self.outbox);
             }
         });
+        self.finish(now);
     }
 
     fn reached(&mut self, now: Instant, news: reach::News<R>) {
@@ -355,5 +358,12 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
 
     fn tell(&mut self, now: Instant, input: Input<'_>) {
         self.machine.handle(now, input, &mut self.outbox);
+        self.finish(now);
+    }
+
+    /// Lets the machine finish what a fact has begun.
+    fn finish(&mut self, now: Instant) {
+        let Driver { machine, sockets, streams, traffic, outbox, .. } = self;
+        machine::finish(machine, now, outbox, |outbox| send(sockets, streams, traffic, outbox));
     }
 }

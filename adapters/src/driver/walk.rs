@@ -13,17 +13,38 @@ use farcast_core::outbox::Outbox;
 use super::{Answer, Driver};
 use crate::link::{Errand, ToPeer};
 use crate::observer::{Observer, Traffic};
-use crate::runtime::Runtime;
+use crate::runtime::{ByteStream, Runtime, Udp};
+use crate::sockets::Sockets;
+use crate::streams::Streams;
+
+/// Sends what lies in the outbox: datagrams first, then bytes.
+pub(super) fn send<U: Udp, T: ByteStream>(
+    sockets: &Sockets<U>,
+    streams: &mut Streams<T>,
+    traffic: &mut Traffic,
+    outbox: &Outbox,
+) {
+    for run in outbox.transmits() {
+        match sockets.send(&run) {
+            Ok(()) => {
+                traffic.datagrams_out += run.datagrams().len() as u64;
+                traffic.bytes_out += run.payload.len() as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => traffic.dropped_runs += 1,
+            Err(_) => traffic.failed_runs += 1,
+        }
+    }
+    for (stream, bytes) in outbox.writes() {
+        streams.write(stream, bytes);
+    }
+}
 
 impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
     /// Does what the machine left: datagrams first, then streams, then the errands in their
     /// order.
     pub(super) async fn walk(&mut self, now: Instant) {
         let mut outbox = mem::take(&mut self.outbox);
-        self.send(&outbox);
-        for (stream, bytes) in outbox.writes() {
-            self.streams.write(stream, bytes);
-        }
+        send(&self.sockets, &mut self.streams, &mut self.traffic, &outbox);
         for errand in outbox.errands() {
             self.run_errand(now, errand).await;
         }
@@ -31,21 +52,6 @@ impl<R: Runtime, M: Machine, O: Observer> Driver<'_, R, M, O> {
         self.outbox = outbox;
         if self.traffic != Traffic::default() {
             self.observer.traffic(&mem::take(&mut self.traffic));
-        }
-    }
-
-    fn send(&mut self, outbox: &Outbox) {
-        for run in outbox.transmits() {
-            match self.sockets.send(&run) {
-                Ok(()) => {
-                    self.traffic.datagrams_out += run.datagrams().len() as u64;
-                    self.traffic.bytes_out += run.payload.len() as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.traffic.dropped_runs += 1;
-                }
-                Err(_) => self.traffic.failed_runs += 1,
-            }
         }
     }
 

@@ -90,7 +90,7 @@ impl Live {
         let mut seed = Seed::new([7; 32]);
         let camera = match cut {
             Cut::Alike => Camera::steady(TRAIN, Duration::ZERO, seed.fork()),
-            Cut::Browser => Camera::new(FILM, Duration::ZERO, seed.fork()).uneven(),
+            Cut::Browser => Camera::new(FILM, Duration::ZERO, seed.fork()),
         };
         let publisher = Person::join(&server, start, seed.fork(), Some(camera.punctual()));
         let (people, inbox, asked) = (vec![publisher], Inbox::new(), start);

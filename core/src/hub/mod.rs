@@ -16,6 +16,7 @@ pub mod history;
 mod holes;
 mod keyframe;
 mod layers;
+mod legs;
 mod life;
 mod meter;
 mod migration;
@@ -195,9 +196,10 @@ impl Hub {
         self.timers.next()
     }
 
-    /// Does what has become due.
+    /// Does what has become due, until the outbox is full.
     pub fn timeout(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
-        while let Some(timer) = self.timers.due(now) {
+        while !out.is_full() {
+            let Some(timer) = self.timers.due(now) else { break };
             match timer {
                 Timer::Session(key) => self.advance(now, key, events, out),
                 Timer::Setup(key) => {

@@ -3,7 +3,6 @@
 //! the other way.
 
 use std::collections::BTreeMap;
-use std::hint::black_box;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -15,6 +14,7 @@ use crate::hub::fanout::{Fanout, SinkId};
 use crate::hub::history::History;
 use crate::hub::holes::Holes;
 use crate::hub::keyframe::KeyframeWishes;
+use crate::hub::legs::{Leg, Legs};
 use crate::hub::meter::{Measured, Meter, Pace};
 use crate::hub::session::SessionEvent;
 use crate::hub::start::Starts;
@@ -32,18 +32,19 @@ use crate::report::Report;
 /// What is on the road; all of its lists are reused.
 #[derive(Debug, Default)]
 pub(super) struct Road {
-    fanout: Fanout,
+    pub(super) fanout: Fanout,
     /// Who changes to a layer at its next keyframe.
     awaited: Fanout,
     arrivals: Vec<(TrackId, Packet)>,
+    pub(super) legs: Legs,
     wishes: BTreeMap<TrackId, KeyframeWishes>,
     holes: Holes,
     /// BTreeMap: a handful of tracks, and a fixed order.
     histories: BTreeMap<TrackId, History>,
     meters: BTreeMap<TrackId, Meter>,
     pub(super) starts: Starts,
-    wished: Vec<TrackId>,
-    written: Vec<SessionKey>,
+    pub(super) wished: Vec<TrackId>,
+    pub(super) written: Vec<SessionKey>,
     /// Lent to whoever hears feedback.
     pub(super) feedback: Vec<Wish>,
     /// Lent to whoever drains a session.
@@ -155,16 +156,18 @@ impl Road {
 }
 
 impl Hub {
-    /// Sends what arrived in this burst to everybody who watches it.
+    /// Sends what arrived in this burst to everybody who watches it. What is left of an earlier one
+    /// goes first, wherever it is.
     pub(super) fn fan_out(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
+        self.pass(now, |_| false, events, out);
         if !self.road.arrivals.is_empty() {
-            let mut arrivals = std::mem::take(&mut self.road.arrivals);
-            if !arrivals.is_sorted_by_key(|(track, _)| *track) {
-                arrivals.sort_by_key(|(track, _)| *track);
+            std::mem::swap(&mut self.road.arrivals, &mut self.road.legs.burst);
+            let burst = &mut self.road.legs.burst;
+            if !burst.is_sorted_by_key(|(track, _)| *track) {
+                burst.sort_by_key(|(track, _)| *track);
             }
-            self.write(now, &arrivals, events, out);
-            self.road.arrivals = arrivals;
-            self.road.arrivals.clear();
+            self.plan(now, out);
+            self.pass(now, Outbox::is_full, events, out);
         }
         while let Some(track) = self.road.wished.pop() {
             self.wish(now, track, events, out);
@@ -182,18 +185,15 @@ impl Hub {
         }
     }
 
-    /// Track by track, each sent before the next one is written: where two tracks of a session wait
-    /// at the same time, str0m goes by the order of a hash map.
-    fn write(
-        &mut self,
-        now: Instant,
-        arrivals: &[(TrackId, Packet)],
-        events: &mut Vec<Event>,
-        out: &mut Outbox,
-    ) {
-        let (mut packets, mut bytes) = (0, 0);
-        for run in arrivals.chunk_by(|one, other| one.0 == other.0) {
-            let track = run[0].0;
+    /// Keeps what arrived, and finds out who gets it: track by track, each sent before the next one
+    /// is written. Where two tracks of a session wait at the same time, str0m goes by the order of
+    /// a hash map.
+    fn plan(&mut self, now: Instant, out: &mut Outbox) {
+        let burst = std::mem::take(&mut self.road.legs.burst);
+        let mut end = 0;
+        for run in burst.chunk_by(|one, other| one.0 == other.0) {
+            let (track, start) = (run[0].0, end);
+            end += run.len();
             let passage = self.road.holes.pass(track, &run[0].1, &run[run.len() - 1].1);
             if passage.hole {
                 self.road.wish(track);
@@ -204,21 +204,14 @@ impl Hub {
             self.cross(track, run, out);
             let fence = passage.fence;
             self.remember(now, track, run.iter().map(|(_, p)| p).filter(|p| p.sequence >= fence));
-            let (before, after) = run.split_at(self.change_at(track, run));
-            for part in [before, after] {
-                if !part.is_empty() {
-                    let sent = self.forward(now, track, fence, part, out);
-                    (packets, bytes) = (packets + sent.0, bytes + sent.1);
-                }
-                if !after.is_empty() {
-                    self.change_layers(now, track, out);
-                }
+            let change = start + self.change_at(track, run);
+            for (packets, changes) in [(start..change, false), (change..end, true)] {
+                self.road.legs.add(Leg { track, packets, fence, changes, last: None });
             }
-            self.flush(now, events, out);
         }
-        let received = arrivals.iter().map(|(_, packet)| packet.payload.len() as u64).sum();
-        out.report(Report::Received { packets: arrivals.len() as u64, bytes: received });
-        out.report(Report::Forwarded { packets, bytes });
+        let bytes = burst.iter().map(|(_, packet)| packet.payload.len() as u64).sum();
+        out.report(Report::Received { packets: burst.len() as u64, bytes });
+        self.road.legs.burst = burst;
     }
 
     /// Where in a run its layer's keyframe begins, if somebody waits for it; else at its end.
@@ -227,41 +220,6 @@ impl Hub {
         let begins =
             |codec| run.iter().position(|(_, packet)| keyframe::begins(codec, &packet.payload));
         codec.and_then(begins).unwrap_or(run.len())
-    }
-
-    /// Sends packets of a layer to all of its sinks; how many packets and bytes that were.
-    fn forward(
-        &mut self,
-        now: Instant,
-        track: TrackId,
-        fence: u64,
-        run: &[(TrackId, Packet)],
-        out: &mut Outbox,
-    ) -> (u64, u64) {
-        let (mut packets, mut bytes) = (0, 0);
-        let sinks = self.road.fanout.sinks(track);
-        for (place, sink) in sinks.iter().enumerate() {
-            if let Some(next) = sinks.get(place + 1) {
-                black_box(self.sessions[next.session].session.warm(next.lane));
-            }
-            let member = &mut self.sessions[sink.session];
-            for (_, packet) in run.iter().filter(|(_, p)| p.sequence >= fence) {
-                if member.session.forward(now, sink.lane, track, packet, out) {
-                    packets += 1;
-                    bytes += packet.payload.len() as u64;
-                }
-            }
-            if member.session.due(sink.lane).is_some() {
-                self.timers.hasten(Timer::Pace(sink.session), now + limits::PACE_STEP);
-            }
-            if member.session.wishes_keyframe(now, sink.lane) {
-                self.road.wished.push(track);
-            }
-            if member.session.queues() || member.session.reports(now) {
-                self.road.written.push(sink.session);
-            }
-        }
-        (packets, bytes)
     }
 
     /// Keeps what arrived of a track for repairs, and for whoever joins.
@@ -299,7 +257,7 @@ impl Hub {
         }
     }
 
-    fn flush(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
+    pub(super) fn flush(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
         let mut written = std::mem::take(&mut self.road.written);
         for key in written.drain(..) {
             let Some(member) = self.sessions.get(key) else { continue };

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use farcast_core::config::{Birth, Config};
 use farcast_core::http::Reply;
 use farcast_core::machine::{
-    BindId, ConnectionId, Datagram, Input, Machine, Output, RequestId, StreamId,
+    self, BindId, ConnectionId, Datagram, Input, Machine, Output, RequestId, StreamId,
 };
-
+use farcast_core::outbox::Outbox;
 use farcast_core::report::Report;
 use farcast_core::seed::Seed;
 
@@ -300,9 +300,23 @@ impl World {
 
     fn feed(&mut self, index: NodeIndex, input: Input<'_>) {
         let host = &mut self.nodes[index];
-        let Some(node) = &mut host.node else { return };
+        let Some(mut node) = host.node.take() else { return };
         let mut outbox = std::mem::take(&mut host.outbox);
-        node.handle(self.now, input, &mut outbox);
+        let now = self.now;
+        node.handle(now, input, &mut outbox);
+        machine::finish(&mut node, now, &mut outbox, |outbox| self.carry(index, outbox));
+        self.nodes[index].node = Some(node);
+        self.carry(index, &outbox);
+        for errand in outbox.errands() {
+            self.run_errand(index, errand);
+        }
+        outbox.clear();
+        self.nodes[index].outbox = outbox;
+        self.set_alarm(Actor::Node(index));
+    }
+
+    /// Carries a node's datagrams and bytes.
+    fn carry(&mut self, index: NodeIndex, outbox: &Outbox) {
         for transmit in outbox.transmits() {
             for payload in transmit.datagrams() {
                 self.send(transmit.local, transmit.peer, payload.to_vec());
@@ -311,12 +325,6 @@ impl World {
         for (stream, bytes) in outbox.writes() {
             self.write(index, stream, bytes);
         }
-        for errand in outbox.errands() {
-            self.run_errand(index, errand);
-        }
-        outbox.clear();
-        self.nodes[index].outbox = outbox;
-        self.set_alarm(Actor::Node(index));
     }
 
     fn run_errand(&mut self, index: NodeIndex, errand: Output) {

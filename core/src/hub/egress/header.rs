@@ -27,6 +27,8 @@ const TWO_BYTES: [u8; 2] = [0x10, 0x00];
 const PLAIN: u8 = 0x80;
 const EXTENDED: u8 = 0x90;
 const MARKER: u8 = 0x80;
+/// There is padding behind the payload.
+const PADDED: u8 = 0x20;
 
 /// The ids of header extensions that a peer takes; 0: it does not. The one-byte form has room for
 /// ids up to 14.
@@ -57,6 +59,8 @@ pub struct ExtensionIds {
 pub(super) struct Header<'p> {
     bytes: [u8; ROOM],
     length: usize,
+    /// Bytes of it that this packet has, but not every one of its frame.
+    extra: usize,
     is_counted: bool,
     /// The last element: its id, and its value if there is one.
     descriptor: (u8, &'p [u8]),
@@ -83,7 +87,8 @@ impl<'p> Header<'p> {
         let is_taken = (1..=14).contains(&ids.dependency) && !is_long;
         let descriptor = (ids.dependency, if is_taken { descriptor } else { &[] });
         let head = if descriptor.1.len() > SHORT { 2 } else { 1 };
-        let mut header = Header { bytes, length: 12, is_counted: false, descriptor, head };
+        let mut header =
+            Header { bytes, length: 12, extra: 0, is_counted: false, descriptor, head };
         header.element(ids.transport, &[0; 2]);
         header.is_counted = header.length > 12;
         if !descriptor.1.is_empty() {
@@ -138,6 +143,7 @@ impl<'p> Header<'p> {
 
     /// Adds what is carried from hop to hop.
     pub(super) fn extensions(&mut self, ids: &ExtensionIds, carried: &Extensions) {
+        let before = self.length;
         if let Some(CaptureTime { at, offset }) = carried.captured {
             let mut value = [0; 16];
             value[..8].copy_from_slice(&ntp::at(at).to_be_bytes());
@@ -151,6 +157,22 @@ impl<'p> Header<'p> {
         if let Some(rotation) = carried.rotation {
             self.element(ids.rotation, &[turns(rotation)]);
         }
+        self.extra = self.length - before;
+    }
+
+    /// Whether it is of a frame's last packet, as those of video say.
+    pub(super) fn ends_frame(&self) -> bool {
+        self.bytes[1] & MARKER != 0
+    }
+
+    /// Bytes that the headers of a frame's packets have at least.
+    pub(super) fn least(&self) -> usize {
+        (self.length - self.extra).next_multiple_of(4)
+    }
+
+    /// Says that there is padding, if there is.
+    pub(super) fn pad(&mut self, padding: usize) {
+        self.bytes[0] |= if padding > 0 { PADDED } else { 0 };
     }
 
     /// Nothing more is added: says how long the extension is, which ends at a word's end (RFC 8285

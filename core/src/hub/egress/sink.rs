@@ -13,7 +13,7 @@ use crate::hub::estimate::{Estimator, Probe};
 use crate::hub::numbering::SourceTrack;
 use crate::limits;
 use crate::media::packet::{Packet, SourceClock};
-use crate::outbox::{Outbox, Way};
+use crate::outbox::{Outbox, Train, Way};
 
 /// What a DTLS handshake exported for SRTP (RFC 5764 section 4.2).
 pub struct Exported {
@@ -117,9 +117,9 @@ impl Sink {
     ) -> bool {
         let Some(found) = self.lanes.get_mut(lane) else { return false };
         let (sealer, estimator) = (&mut self.sealer, self.estimator.as_deref_mut());
-        let playout = self.playout.value();
+        let (playout, train, probes) = (self.playout.value(), out.train(way), false);
         let sent = out.compose(way, |slab| {
-            let mut pen = Pen { now, sealer, estimator, probes: false, playout, slab };
+            let mut pen = Pen { now, sealer, estimator, probes, playout, train, slab };
             found.write(track, packet, &mut pen)
         });
         if sent && packet.marker && found.is_lossy(now) {
@@ -159,9 +159,10 @@ impl Sink {
     ) -> bool {
         let Some(lane) = self.lanes.get_mut(lane) else { return false };
         let (sealer, estimator) = (&mut self.sealer, self.estimator.as_deref_mut());
-        let playout = self.playout.value();
+        let (playout, train) = (self.playout.value(), Train::default());
         out.compose(way, |slab| {
-            lane.repair(track, packet, &mut Pen { now, sealer, estimator, probes, playout, slab })
+            let mut pen = Pen { now, sealer, estimator, probes, playout, train, slab };
+            lane.repair(track, packet, &mut pen)
         })
     }
 
@@ -405,6 +406,42 @@ mod tests {
         assert_eq!(numbers, [FIRST, FIRST + 2]);
         assert!(sent.iter().all(|packet| packet[8..12] == SSRC.to_be_bytes()));
         assert!(sent.iter().all(|packet| packet[0] == 0x90 && packet[16..18] == [0x40, b'0']));
+    }
+
+    #[test]
+    fn the_packets_of_a_frame_are_padded_to_one_length_but_for_its_last_one() {
+        let (now, mut out) = (Instant::now(), Outbox::default());
+        let of = |sequence, payload: Vec<u8>, marker| {
+            let payload = payload.into();
+            Packet { payload, marker, ..packet(now, sequence) }
+        };
+        let frame = [(0, 100, false), (1, 111, false), (2, 112, false), (3, 90, true)];
+        let mut one = sink();
+        out.foresee(112);
+        for (sequence, length, marker) in frame {
+            let packet = of(sequence, vec![9; length], marker);
+            assert!(one.write(now, 0, TRACK, &packet, &way(), &mut out));
+        }
+        assert_eq!(out.transmits().count(), 1, "one segmented send");
+        let padded = datagrams(&mut out);
+
+        // Sealed with the same keys: the same as if the padding were the payload's end.
+        let mut other = sink();
+        for (sequence, length, marker) in frame {
+            let missing = if marker { 0 } else { 112 - length };
+            let mut payload = vec![9; length];
+            payload.resize(length + missing, 0);
+            payload[length..].last_mut().into_iter().for_each(|last| *last = missing as u8);
+            let packet = of(sequence, payload, marker);
+            assert!(other.write(now, 0, TRACK, &packet, &way(), &mut out));
+        }
+        let plain = datagrams(&mut out);
+        for (number, (padded, plain)) in padded.iter().zip(&plain).enumerate() {
+            let is_padded = number < 2;
+            assert_eq!(padded[0], plain[0] | if is_padded { 0x20 } else { 0 });
+            let tag = padded.len() - 16;
+            assert_eq!(padded[1..tag], plain[1..tag]);
+        }
     }
 
     #[test]

@@ -192,6 +192,7 @@ struct Run {
     to: To,
     bytes: Range<usize>,
     segment: usize,
+    segments: usize,
     open: bool,
 }
 
@@ -257,10 +258,11 @@ impl Runs {
             && run.takes(to, len)
         {
             run.bytes.end = end;
+            run.segments += 1;
             run.open = matches!(to, To::Stream(_)) || len == run.segment;
             return;
         }
-        self.runs.push(Run { to, bytes: start..end, segment: len, open: true });
+        self.runs.push(Run { to, bytes: start..end, segment: len, segments: 1, open: true });
     }
 
     /// How long a datagram is at most that joins the last run, if one to this peer can.
@@ -316,7 +318,7 @@ impl Run {
             To::Stream(_) => true,
             To::Peer { .. } => {
                 len <= self.segment
-                    && self.bytes.len() / self.segment < limits::RUN_SEGMENTS
+                    && self.segments < limits::RUN_SEGMENTS
                     && self.bytes.len() + len <= limits::RUN_BYTES
             }
         };

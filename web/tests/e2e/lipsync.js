@@ -35,11 +35,11 @@ for (const { word, line } of LINES) {
   });
 }
 
-test('where frames wait for 20 ms, picture and sound stay together', async (t) => {
+test('where frames wait for 30 ms, picture and sound stay together', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'farcast-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const settings = join(folder, 'origin.toml');
-  writeFileSync(settings, 'open = true\n[[stream]]\nname = "*"\nplayout_delay = [20, 200]\n');
+  writeFileSync(settings, 'open = true\n[[stream]]\nname = "*"\nplayout_delay = [30, 200]\n');
   const late = await lateness(t, await origin(t, '--config', settings));
   assert.ok(Math.abs(late) <= NOTICED_MS.early);
 });

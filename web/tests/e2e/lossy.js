@@ -57,18 +57,21 @@ async function measure(line) {
     await readsClock(player.page);
     await player.page.waitForTimeout(SETTLING_S * 1000);
     await Promise.all([notes(player.page), player.gap()]);
+    const before = await publisher.encoded();
     const { decoded, freezes, frozen, lost } = await player.watch(SECONDS);
+    const encoded = (await publisher.encoded() - before) / SECONDS;
     const [{ seen }, gap] = await Promise.all([notes(player.page), player.gap()]);
     const ages = seen.filter((age) => age !== null).sort((one, other) => one - other);
-    return { ages, decoded, freezes, frozen, lost, gap };
+    return { ages, encoded, decoded, freezes, frozen, lost, gap };
   } finally {
     await scene.end();
   }
 }
 
 function told(row) {
-  const { decoded, freezes, frozen, lost, gap } = row;
+  const { encoded, decoded, freezes, frozen, lost, gap } = row;
   return {
+    'frames made a second': encoded.toFixed(1),
     'frames a second': decoded.toFixed(1),
     'longest freeze (ms)': gap.toFixed(0),
     freezes,

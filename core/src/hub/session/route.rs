@@ -180,7 +180,8 @@ impl Route {
 
     /// Bytes that wait where media goes; none where it goes in datagrams all the way.
     pub(crate) fn unsent(&self) -> usize {
-        self.target.map_or(0, |target| self.unsent_of(target.place))
+        let waits = |target: &Target| target.place.carrier != Carrier::Udp;
+        self.target.filter(waits).map_or(0, |target| self.unsent_of(target.place))
     }
 
     fn unsent_of(&self, place: Place) -> usize {

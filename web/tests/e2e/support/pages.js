@@ -37,6 +37,11 @@ export class Publisher {
     await this.page.click('#publish');
   }
 
+  /** @returns {Promise<number>} how many frames the encoder has made */
+  async encoded() {
+    return this.page.evaluate(() => window.spy.encoded());
+  }
+
   async stop() {
     await this.page.click('#stop');
     await shows(this.page, 'STOPPED');

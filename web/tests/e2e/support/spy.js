@@ -36,6 +36,13 @@ export function spy() {
     return { video, audio, shown };
   }
 
+  /** How many frames the newest connection's cameras have encoded, of the best layer. */
+  async function encoded() {
+    const report = await newest()?.getStats();
+    const all = [...(report?.values() ?? [])].filter(({ type }) => type === 'outbound-rtp');
+    return Math.max(0, ...all.map(({ framesEncoded }) => framesEncoded ?? 0));
+  }
+
   function look(context, video) {
     const { width, height } = context.canvas;
     context.drawImage(video, 0, 0, width, height);
@@ -140,6 +147,6 @@ export function spy() {
   }
 
   window.spy = {
-    watch, inbound, agreed, loseSockets, node, sound, gap, firstFrame: () => firstFrame,
+    watch, inbound, encoded, agreed, loseSockets, node, sound, gap, firstFrame: () => firstFrame,
   };
 }

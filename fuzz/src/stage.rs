@@ -11,7 +11,7 @@ use farcast_core::http::{CallError, Method, Reply, Request};
 use farcast_core::hub::session::crypto::Crypto;
 use farcast_core::limits;
 use farcast_core::machine::{
-    ConnectionId, Datagram, Door, Input, Machine, Output, RequestId, StreamId,
+    self, ConnectionId, Datagram, Door, Input, Machine, Output, RequestId, StreamId,
 };
 use farcast_core::node::Node;
 use farcast_core::outbox::Outbox;
@@ -224,15 +224,20 @@ impl Stage {
     fn feed(&mut self, input: Input<'_>) -> Heard {
         let facts = if let Input::Datagrams(datagrams) = &input { datagrams.len() } else { 1 };
         let concerned = facts + self.population.sessions as usize + self.connections.len();
-        self.node.handle(self.now, input, &mut self.outbox);
-        let mut heard = Heard::default();
-        let mut bytes = 0;
-        for transmit in self.outbox.transmits() {
-            bytes += transmit.payload.len();
-            assert!(transmit.datagrams().len() <= limits::RUN_SEGMENTS);
-            heard.datagrams.extend(transmit.datagrams().map(|one| (transmit.peer, one.to_vec())));
-        }
-        assert_eq!(self.outbox.writes().count(), 0, "nobody has a session over a stream");
+        let Stage { node, outbox, now, .. } = self;
+        let (mut heard, mut bytes) = (Heard::default(), 0);
+        let mut carry = |outbox: &Outbox| {
+            for transmit in outbox.transmits() {
+                bytes += transmit.payload.len();
+                assert!(transmit.datagrams().len() <= limits::RUN_SEGMENTS);
+                let datagrams = transmit.datagrams().map(|one| (transmit.peer, one.to_vec()));
+                heard.datagrams.extend(datagrams);
+            }
+            assert_eq!(outbox.writes().count(), 0, "nobody has a session over a stream");
+        };
+        node.handle(*now, input, outbox);
+        machine::finish(node, *now, outbox, &mut carry);
+        carry(outbox);
         let errands: Vec<Output> = self.outbox.errands().collect();
         self.outbox.clear();
         assert!(errands.len() <= ERRANDS * concerned, "{} errands of one fact", errands.len());

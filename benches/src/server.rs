@@ -85,6 +85,7 @@ impl Server {
         while self.carry() {
             self.step(now, Input::Sent, &mut effect);
         }
+        self.outbox.clear();
         effect
     }
 
@@ -164,7 +165,7 @@ impl Server {
             }
         }
         let has_more = self.outbox.has_more();
-        self.outbox.clear();
+        self.outbox.clear_sent();
         has_more
     }
 }

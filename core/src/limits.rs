@@ -10,9 +10,8 @@ pub use turn::*;
 pub const RUN_SEGMENTS: usize = 64;
 /// Bytes in one segmented send: the largest UDP payload over IPv4 (65,535 − 20 − 8).
 pub const RUN_BYTES: usize = 65_507;
-/// Bytes that may lie in an outbox before they are sent, a packet more or less: few enough for a
-/// cache of the processor, and for the first viewers not to wait until the last ones' packets are
-/// sealed.
+/// Bytes that may lie in an outbox before they are sent, but for what the last viewer gets more:
+/// few enough for the first viewers not to wait until the last ones' packets are sealed.
 pub const OUTBOX: usize = 64 * 1024;
 /// Bytes that a packet is padded by at most (RFC 3550 section 5.1 has room for 255), so that one
 /// segmented send can carry it with its neighbours: browsers cut a frame into packets that differ

@@ -32,7 +32,8 @@ impl Train {
     /// How many bytes more make a datagram of `bytes` as long as its neighbours, if it is nearly as
     /// long. `overhead` is what it has around its payload at least.
     pub(crate) fn padding(self, bytes: usize, overhead: usize) -> usize {
-        let wanted = self.segment.unwrap_or(overhead + self.longest);
+        let joins = self.segment.filter(|segment| *segment >= bytes);
+        let wanted = joins.unwrap_or(overhead + self.longest);
         let missing = wanted.saturating_sub(bytes);
         if missing <= limits::PADDING { missing } else { 0 }
     }
@@ -368,6 +369,8 @@ mod tests {
         assert_eq!(outbox.train(&way(2)).padding(900, 50), 12, "its neighbour has come");
         assert_eq!(outbox.train(&way(2)).padding(912 - limits::PADDING - 1, 50), 0);
         assert_eq!(outbox.train(&way(3)).padding(900, 50), 10, "a neighbour of another peer's");
+        outbox.send(addr(1), addr(4), &[0; 90]);
+        assert_eq!(outbox.train(&way(4)).padding(900, 50), 10, "it begins a run of its own");
         let relayed = Way { carrier: Carrier::Relay, ..way(2) };
         assert_eq!(outbox.train(&relayed).padding(900, 50), 0, "those leave one by one");
         outbox.send(addr(1), addr(2), &[0; 100]);

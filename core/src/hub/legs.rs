@@ -11,7 +11,7 @@ use crate::hub::streams::TrackId;
 use crate::hub::words::Event;
 use crate::hub::{Hub, Timer};
 use crate::limits;
-use crate::media::packet::Packet;
+use crate::media::packet::{self, Packet};
 use crate::outbox::Outbox;
 use crate::report::Report;
 
@@ -20,6 +20,9 @@ use crate::report::Report;
 pub(super) struct Legs {
     /// Track by track.
     pub(super) burst: Vec<(TrackId, Packet)>,
+    /// Where in it the next track begins.
+    next: usize,
+    /// Of the track before.
     left: VecDeque<Leg>,
 }
 
@@ -50,7 +53,8 @@ impl Legs {
 impl Hub {
     /// Whether a burst is on its way.
     pub(crate) fn is_under_way(&self) -> bool {
-        !self.road.legs.left.is_empty()
+        let Legs { burst, next, left } = &self.road.legs;
+        !left.is_empty() || *next < burst.len()
     }
 
     /// Whether there is more to do now than the outbox had room for.
@@ -62,7 +66,7 @@ impl Hub {
     /// The outbox has room again.
     pub(crate) fn go_on(&mut self, now: Instant, events: &mut Vec<Event>, out: &mut Outbox) {
         self.pass(now, Outbox::is_full, events, out);
-        if !self.is_under_way() && !out.is_full() {
+        if !self.is_under_way() {
             self.timeout(now, events, out);
         }
     }
@@ -76,20 +80,36 @@ impl Hub {
         out: &mut Outbox,
     ) {
         let mut burst = std::mem::take(&mut self.road.legs.burst);
-        while let Some(mut leg) = self.road.legs.left.pop_front() {
+        while let Some(mut leg) = self.next_leg(now, &burst, out) {
             if std::mem::take(&mut leg.changes) {
                 self.change_layers(now, leg.track, out);
             }
             if !self.forward(now, &mut leg, &burst, &stops, out) {
                 self.road.legs.left.push_front(leg);
-                break;
+                self.road.legs.burst = burst;
+                return;
             }
             self.flush(now, events, out);
         }
-        if !self.is_under_way() {
-            burst.clear();
+        burst.clear();
+        (self.road.legs.burst, self.road.legs.next) = (burst, 0);
+    }
+
+    /// What is to be sent next: of each track only when all before it has been sent. Where two
+    /// tracks of a session wait at the same time, str0m goes by the order of a hash map.
+    fn next_leg(
+        &mut self,
+        now: Instant,
+        burst: &[(TrackId, Packet)],
+        out: &mut Outbox,
+    ) -> Option<Leg> {
+        while self.road.legs.left.is_empty() {
+            let start = self.road.legs.next;
+            let run = burst[start..].chunk_by(|one, other| one.0 == other.0).next()?;
+            self.road.legs.next = start + run.len();
+            self.set_out(now, run, start, out);
         }
-        self.road.legs.burst = burst;
+        self.road.legs.left.pop_front()
     }
 
     /// Sends packets of a layer to its sinks. `false`: not yet to all.
@@ -105,7 +125,7 @@ impl Hub {
         let run = &burst[leg.packets.clone()];
         let sinks = self.road.fanout.sinks(leg.track);
         let done = leg.last.map_or(0, |last| sinks.partition_point(|sink| *sink <= last));
-        out.foresee(run.iter().map(|(_, packet)| packet.payload.len()).max().unwrap_or(0));
+        out.foresee(packet::longest(run.iter().map(|(_, packet)| packet)));
         for (place, sink) in sinks.iter().enumerate().skip(done) {
             if let Some(next) = sinks.get(place + 1) {
                 black_box(self.sessions[next.session].session.warm(next.lane));

@@ -9,6 +9,7 @@ use crate::hub::history::History;
 use crate::hub::layers::Watch;
 use crate::hub::{Hub, Timer};
 use crate::limits;
+use crate::media::packet;
 use crate::outbox::Outbox;
 use crate::report::Report;
 
@@ -26,10 +27,12 @@ impl Hub {
                 false => next,
             };
             let waiting = history.since(next);
+            out.foresee(packet::longest(waiting.clone()));
             let sent = member.session.pace(now, (lane, track), begin, waiting, out);
             (packets, bytes) = (packets + sent.0, bytes + sent.1);
             waits |= member.session.waits(lane).is_some();
         }
+        out.foresee(0);
         if waits {
             self.timers.set(Timer::Pace(key), now + limits::PACE_STEP);
         }

@@ -166,7 +166,8 @@ impl Hub {
             if !burst.is_sorted_by_key(|(track, _)| *track) {
                 burst.sort_by_key(|(track, _)| *track);
             }
-            self.plan(now, out);
+            let bytes = burst.iter().map(|(_, packet)| packet.payload.len() as u64).sum();
+            out.report(Report::Received { packets: burst.len() as u64, bytes });
             self.pass(now, Outbox::is_full, events, out);
         }
         while let Some(track) = self.road.wished.pop() {
@@ -185,33 +186,30 @@ impl Hub {
         }
     }
 
-    /// Keeps what arrived, and finds out who gets it: track by track, each sent before the next one
-    /// is written. Where two tracks of a session wait at the same time, str0m goes by the order of
-    /// a hash map.
-    fn plan(&mut self, now: Instant, out: &mut Outbox) {
-        let burst = std::mem::take(&mut self.road.legs.burst);
-        let mut end = 0;
-        for run in burst.chunk_by(|one, other| one.0 == other.0) {
-            let (track, start) = (run[0].0, end);
-            end += run.len();
-            let passage = self.road.holes.pass(track, &run[0].1, &run[run.len() - 1].1);
-            if passage.hole {
-                self.road.wish(track);
-            }
-            if self.streams.source_of(track).is_none() {
-                continue;
-            }
-            self.cross(track, run, out);
-            let fence = passage.fence;
-            self.remember(now, track, run.iter().map(|(_, p)| p).filter(|p| p.sequence >= fence));
-            let change = start + self.change_at(track, run);
-            for (packets, changes) in [(start..change, false), (change..end, true)] {
-                self.road.legs.add(Leg { track, packets, fence, changes, last: None });
-            }
+    /// Keeps what arrived of one track, which lies in the burst from `start` on, and adds the legs
+    /// on which it is sent.
+    pub(super) fn set_out(
+        &mut self,
+        now: Instant,
+        run: &[(TrackId, Packet)],
+        start: usize,
+        out: &mut Outbox,
+    ) {
+        let (track, end) = (run[0].0, start + run.len());
+        let passage = self.road.holes.pass(track, &run[0].1, &run[run.len() - 1].1);
+        if passage.hole {
+            self.road.wish(track);
         }
-        let bytes = burst.iter().map(|(_, packet)| packet.payload.len() as u64).sum();
-        out.report(Report::Received { packets: burst.len() as u64, bytes });
-        self.road.legs.burst = burst;
+        if self.streams.source_of(track).is_none() {
+            return;
+        }
+        self.cross(track, run, out);
+        let fence = passage.fence;
+        self.remember(now, track, run.iter().map(|(_, p)| p).filter(|p| p.sequence >= fence));
+        let change = start + self.change_at(track, run);
+        for (packets, changes) in [(start..change, false), (change..end, true)] {
+            self.road.legs.add(Leg { track, packets, fence, changes, last: None });
+        }
     }
 
     /// Where in a run its layer's keyframe begins, if somebody waits for it; else at its end.

@@ -10,6 +10,7 @@ use crate::hub::fanout::SinkId;
 use crate::hub::streams::TrackId;
 use crate::hub::{Hub, Role, Timer};
 use crate::limits;
+use crate::media::packet;
 use crate::outbox::Outbox;
 use crate::report::Report;
 
@@ -102,7 +103,9 @@ impl Hub {
         let (mut next, mut sent, mut frame) = (start.next, 0, None);
         let (mut forwarded, mut bytes) = (0, 0);
         let packets = self.road.history(track).map(|history| history.since(start.next));
-        for packet in packets.into_iter().flatten() {
+        let packets = packets.into_iter().flatten();
+        out.foresee(packet::longest(packets.clone().take(start.step)));
+        for packet in packets {
             let begun = frame.is_none_or(|frame| frame == packet.timestamp);
             if sent >= start.step && !begun {
                 break;
@@ -113,6 +116,7 @@ impl Hub {
             }
             (next, sent) = (packet.sequence + 1, sent + 1);
         }
+        out.foresee(0);
         out.report(Report::Forwarded { packets: forwarded, bytes });
         let is_end =
             self.road.history(track).is_none_or(|history| history.since(next).next().is_none());

@@ -28,6 +28,11 @@ pub struct Packet {
     pub payload: Arc<[u8]>,
 }
 
+/// How many bytes the longest payload has; 0: there are no packets.
+pub fn longest<'p>(packets: impl Iterator<Item = &'p Packet>) -> usize {
+    packets.map(|packet| packet.payload.len()).max().unwrap_or(0)
+}
+
 impl Packet {
     /// The layers that it belongs to; `None` where all is base, or nothing tells.
     pub fn layers(&self, codec: Codec) -> Option<Temporal> {

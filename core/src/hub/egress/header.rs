@@ -20,6 +20,9 @@ const MID: usize = 16;
 const RID: usize = 8;
 /// The longest value that an element of the one-byte form can hold.
 const SHORT: usize = 16;
+/// Bytes of the shortest dependency descriptor: its mandatory fields (AV1 RTP payload format,
+/// appendix A.8.2).
+const DESCRIPTOR: usize = 3;
 /// What an extension in one-byte and in two-byte form begins with.
 const ONE_BYTE: [u8; 2] = [0xbe, 0xde];
 const TWO_BYTES: [u8; 2] = [0x10, 0x00];
@@ -167,7 +170,8 @@ impl<'p> Header<'p> {
 
     /// Bytes that the headers of a frame's packets have at least.
     pub(super) fn least(&self) -> usize {
-        (self.length - self.extra).next_multiple_of(4)
+        let descriptor = if self.descriptor.1.is_empty() { 0 } else { self.head + DESCRIPTOR };
+        (self.length - self.extra + descriptor).next_multiple_of(4)
     }
 
     /// Says that there is padding, if there is.
@@ -298,6 +302,24 @@ mod tests {
         let expected = [&[0x10, 0x00, 0, 7, 3, 2, 1, 2, 4, 1, b'0', 12, 17][..], &[7; 17], &[0; 2]];
         assert_eq!(written(&mut header)[12..], expected.concat());
         assert!(Header::new(&ids, 96, false, 0, &[7; 256]).finish() == 12, "longer than can be");
+    }
+
+    #[test]
+    fn the_least_header_of_a_frame_has_neither_a_capture_time_nor_a_long_descriptor() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        let captured = Some(CaptureTime { at, offset: None });
+        let first = Extensions { captured, ..Extensions::default() };
+        let of = |carried: &Extensions, descriptor| {
+            let mut header = Header::new(&IDS, 96, false, 0, descriptor);
+            header.element(IDS.playout_delay, &[0; 3]);
+            header.extensions(&IDS, carried);
+            (header.least(), header.finish())
+        };
+        for (short, long) in [(&[][..], &[][..]), (&[7; 3], &[7; 13])] {
+            let (least, length) = of(&Extensions::default(), short);
+            assert_eq!(least, length);
+            assert_eq!(of(&first, long).0, least);
+        }
     }
 
     #[test]

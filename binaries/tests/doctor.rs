@@ -3,10 +3,12 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod clinic;
+mod ports;
 
 use std::process::Command;
 
-use clinic::{Clinic, Running, Told, ports};
+use clinic::{Clinic, Running, Told};
+use ports::ports;
 
 /// Settings of a node at this port with a neighbour at that one.
 fn settings(clinic: &Clinic, port: u16, neighbour: u16) -> String {

@@ -1,7 +1,9 @@
 //! Nodes that talk over HTTPS with a certificate of a private authority, as whole programs.
 
+mod ports;
+
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use farcast_sim::browse::browse;
 use farcast_sim::peer::Peer;
 use farcast_sim::wish::{Video, Wish};
 use futures_lite::future;
+use ports::ports;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 const PUBLISH: Wish = Wish { publishes: true, audio: true, video: Video::Vp8 };
@@ -84,12 +87,6 @@ impl Drop for Node {
         self.0.kill().ok();
         self.0.wait().ok();
     }
-}
-
-/// Three ports that are free at the moment.
-fn ports() -> [u16; 3] {
-    let holders = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    holders.map(|holder| holder.local_addr().expect("bound").port())
 }
 
 /// An edge with HTTPS and an origin that relays to it; a viewer at the edge, and the origin's log.

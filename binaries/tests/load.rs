@@ -2,12 +2,15 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod ports;
+
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use ports::ports;
 use serde_json::Value;
 
 const FARCAST: &str = env!("CARGO_BIN_EXE_farcast");
@@ -22,7 +25,7 @@ struct Origin {
 impl Origin {
     /// One that listens.
     fn start() -> Self {
-        let port = free_port();
+        let [port] = ports();
         let at = format!("127.0.0.1:{port}");
         let mut command = Command::new(ORIGIN);
         command.args(["--open", "--http", &at, "--udp", &at, "--log", "warn", "--cores", "3"]);
@@ -56,16 +59,6 @@ impl Drop for Origin {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// A port that was free for TCP and UDP a moment ago.
-fn free_port() -> u16 {
-    let free = |_| {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        UdpSocket::bind(("127.0.0.1", port)).is_ok().then_some(port)
-    };
-    (0..100).find_map(free).unwrap()
 }
 
 fn load(args: &[&str]) -> Output {

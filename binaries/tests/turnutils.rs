@@ -1,10 +1,13 @@
 //! The TURN server under a client that others wrote: coturn's `turnutils_uclient`, in every mode
 //! that coturn itself passes.
 
-use std::net::{TcpListener, UdpSocket};
+mod ports;
+
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use ports::ports;
 
 const TURN: &str = env!("CARGO_BIN_EXE_farcast-turn");
 const SECRET: &str = "a secret of the laboratory, long enough";
@@ -59,7 +62,7 @@ impl Lab {
         {
             std::fs::write(folder.join(file), text).expect("room on the disk");
         }
-        let [plain, tls, peer] = free_ports();
+        let [plain, tls, peer] = ports();
         let (listen, tls_listen) = (format!("127.0.0.1:{plain}"), format!("127.0.0.1:{tls}"));
         let listen6 = format!("[::1]:{plain}");
         let (cert, key, secret) = (file("cert.pem"), file("key.pem"), file("secret"));
@@ -148,24 +151,6 @@ fn lost(text: &str) -> Option<f64> {
     rest.split_once('(')?.1.split_once('%')?.0.parse().ok()
 }
 
-/// Free for TCP and UDP a moment ago.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let mut held = Vec::new();
-    std::array::from_fn(|_| {
-        loop {
-            let tcp = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            let port = tcp.local_addr().expect("its address").port();
-            // Relayed addresses have those above.
-            if port < 49_152
-                && let Ok(udp) = UdpSocket::bind(("127.0.0.1", port))
-            {
-                held.push((tcp, udp));
-                return port;
-            }
-        }
-    })
-}
-
 const ALLOWED: [&str; 4] = ["--allow-peer", "127.0.0.0/8", "--allow-peer", "::1"];
 
 #[test]
@@ -237,7 +222,7 @@ fn a_stun_client_learns_its_address() {
 fn a_server_is_emptied_while_it_runs() {
     let lab = Lab::new("turnutils-drain", &ALLOWED);
     let file = |name: &str| lab.folder.join(name);
-    let [port, elsewhere] = free_ports();
+    let [port, elsewhere] = ports();
     let wishes = format!(
         "listen = \"127.0.0.1:{port}\"\n[turn]\nusers = \"alice:secret\"\n\
          relay_ip = \"127.0.0.1\"\nallow_peers = \"127.0.0.0/8\"\n"
